@@ -1,0 +1,125 @@
+"""(frame, drawings) -> planes: the inverse of crop, in the frame's own layout, in integers.
+
+Drawings are premultiplied by their alpha at crop size, then warped: neither paper nor photo bleeds into the soft
+edge. Only the rectangle under a drawing is touched; where its alpha is 0 a sample stays what it was.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+
+from streamtoon import colour
+from streamtoon.crop import CHROMA, LUMA, Affine
+from streamtoon.types import U8, Background, Colour, Frame, Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A drawn crop, ready to be pasted.
+
+    image    (h, w, 3) uint8 RGB
+    alpha    (h, w) uint8: 255 where the drawing stands
+    to_crop  (2, 3) affine, frame px -> crop px
+    """
+
+    image: U8
+    alpha: U8
+    to_crop: Affine
+
+
+def blend(frame: Frame, drawings: list[Drawing], background: Background, paper: tuple[int, int, int]) -> tuple[U8, ...]:
+    """New planes in ``frame``'s layout: the background, then the drawings over it in their order."""
+    planes = _background(frame, background, paper)
+    for drawing in drawings:
+        if frame.layout == "rgb24":
+            _paste(planes[0], drawing.image, drawing, LUMA)
+            continue
+        yuv = cv2.split(cv2.transform(drawing.image, colour.to_yuv(frame.colour)))
+        for plane, channel, grid in zip(planes, yuv, (LUMA, CHROMA, CHROMA), strict=True):
+            _paste(plane, np.asarray(channel), drawing, grid)
+    return planes
+
+
+def from_rgb(image: U8, layout: Layout, coding: Colour) -> tuple[U8, ...]:
+    """(h, w, 3) uint8 RGB as planes of ``layout``; ``coding`` says how yuv planes encode it."""
+    if layout == "rgb24":
+        return (image,)
+    y, u, v = cv2.split(cv2.transform(image, colour.to_yuv(coding)))
+    half = ((image.shape[1] + 1) // 2, (image.shape[0] + 1) // 2)
+    small = [cv2.resize(p, half, interpolation=cv2.INTER_AREA) for p in (u, v)]
+    return (np.asarray(y, np.uint8), np.asarray(small[0], np.uint8), np.asarray(small[1], np.uint8))
+
+
+def to_rgb(planes: tuple[U8, ...], layout: Layout, coding: Colour) -> U8:
+    """Planes of ``layout`` as one (h, w, 3) uint8 RGB picture: for stills and people's eyes, never for films."""
+    if layout == "rgb24":
+        return planes[0]
+    shape = (planes[0].shape[1], planes[0].shape[0])
+    chroma = [cv2.resize(p, shape, interpolation=cv2.INTER_LINEAR) for p in planes[1:]]
+    return np.asarray(cv2.transform(cv2.merge([planes[0], *chroma]), colour.to_rgb(coding)), np.uint8)
+
+
+@cache
+def feather(size: int, width: float) -> U8:
+    """(size, size) uint8: 255 inside, falling smoothly to 0 over ``width`` parts of the side at the border."""
+    position = (np.arange(size) + 0.5) / size
+    ramp = np.clip(np.minimum(position, 1 - position) / width, 0, 1)
+    ramp = ramp * ramp * (3 - 2 * ramp)
+    return np.asarray(np.minimum.outer(ramp, ramp) * 255 + 0.5, np.uint8)
+
+
+def _background(frame: Frame, background: Background, paper: tuple[int, int, int]) -> tuple[U8, ...]:
+    if background == "paper":
+        sheet = np.array([[paper]], np.uint8)
+        tone = sheet if frame.layout == "rgb24" else cv2.transform(sheet, colour.to_yuv(frame.colour))
+        if frame.layout == "rgb24":
+            return (np.broadcast_to(sheet, frame.planes[0].shape).copy(),)
+        return tuple(np.full(p.shape, tone[0, 0, i], np.uint8) for i, p in enumerate(frame.planes))
+    if background == "blur":
+        return tuple(_blurred(p) for p in frame.planes)
+    return tuple(p.copy() for p in frame.planes)
+
+
+def _blurred(plane: U8) -> U8:
+    """So blurred that no face can be told: the picture through a sheet of frosted glass."""
+    h, w = plane.shape[:2]
+    small = cv2.resize(plane, (max(1, round(24 * w / h)), 24), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), 1.2, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(small, (w, h), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _paste(plane: U8, image: U8, drawing: Drawing, grid: tuple[int, float]) -> None:
+    """Lay ``image`` under ``drawing.alpha`` over the samples of ``plane`` it covers, in place."""
+    pitch, offset = grid
+    size = drawing.alpha.shape[0]
+    inverse = cv2.invertAffineTransform(drawing.to_crop)
+    corners = inverse @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]], np.float64)
+    corners = (corners - offset) / pitch
+    h, w = plane.shape[:2]
+    x0, y0 = np.maximum(np.floor(corners.min(axis=1)).astype(int) - 1, 0)
+    x1, y1 = np.minimum(np.ceil(corners.max(axis=1)).astype(int) + 2, [w, h])
+    if x0 >= x1 or y0 >= y1:
+        return
+    alpha = drawing.alpha
+    cover = alpha if image.ndim == 2 else cv2.merge([alpha] * 3)
+    over, through = cv2.multiply(image, cover, scale=1 / 255), cv2.bitwise_not(cover)
+    # a small face is drawn larger than it is shown: shrink by area first, or its strokes would alias
+    a = drawing.to_crop[:, :2]
+    step = max(1, int(pitch * math.sqrt(abs(a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0]))))
+    if step > 1:
+        shape = (max(1, size // step), max(1, size // step))
+        over, through = (cv2.resize(p, shape, interpolation=cv2.INTER_AREA) for p in (over, through))
+    # shrunk crop px = (to_crop @ (pitch * sample + offset) - (step - 1) / 2) / step
+    shift = a @ (pitch * np.array([x0, y0]) + offset) + drawing.to_crop[:, 2] - (step - 1) / 2
+    to_shrunk = np.column_stack([a * pitch / step, shift / step])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    shape = (int(x1 - x0), int(y1 - y0))
+    over = cv2.warpAffine(over, to_shrunk, shape, flags=flags, borderValue=(0, 0, 0))
+    through = cv2.warpAffine(through, to_shrunk, shape, flags=flags, borderValue=(255, 255, 255))
+    part = plane[y0:y1, x0:x1]
+    part[:] = cv2.add(cv2.multiply(part, through, scale=1 / 255), over)

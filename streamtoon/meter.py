@@ -1,0 +1,31 @@
+"""Milliseconds per verb."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+VERBS: Final = ("read", "find", "crop", "draw", "blend", "write")
+KEPT: Final = 4096  # newest samples of each verb: memory stays constant whatever the film's length
+
+
+class Meter:
+    """Collects how long each verb took. Verbs run in threads of their own; each writes only its own row."""
+
+    def __init__(self) -> None:
+        self._samples: dict[str, deque[float]] = {verb: deque(maxlen=KEPT) for verb in VERBS}
+
+    @contextlib.contextmanager
+    def __call__(self, verb: str) -> Iterator[None]:
+        """Time the block as ``verb``."""
+        start = time.perf_counter()
+        yield
+        self._samples[verb].append((time.perf_counter() - start) * 1000)
+
+    def medians(self) -> dict[str, float]:
+        """Verb -> median milliseconds a frame, for the verbs that ran."""
+        return {verb: round(statistics.median(s), 3) for verb, s in self._samples.items() if s}

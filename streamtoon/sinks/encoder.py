@@ -1,0 +1,177 @@
+"""The encoder of a film: chosen, opened in the way it accepts, and fed with planes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from streamtoon.errors import UsageError
+from streamtoon.sources.video import ColourTags
+from streamtoon.types import U8
+
+FRAME_DURATION: Final = 1 << 8  # AV_CODEC_FLAG_FRAME_DURATION: hand the frames' durations on to the packets
+ENCODERS: Final = {"webm": "libvpx-vp9"}  # by container; libx264 for the rest
+DEFAULTS: Final = {  # what each encoder is told when nobody says otherwise
+    "libx264": {"crf": "18", "preset": "veryfast"},
+    "libx265": {"crf": "20", "preset": "veryfast", "x265-params": "log-level=none"},
+    "libsvtav1": {"crf": "28", "preset": "8"},
+    "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
+}
+BITS: Final = Fraction(1, 4)  # a pixel, for encoders that know no constant rate factor
+LAYOUTS: Final = ("yuv420p", "yuvj420p", "nv12", "yuv444p", "yuv422p", "gbrp", "rgb24", "bgr0")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a film is encoded.
+
+    encoder  any encoder libavcodec has; None takes the one that suits the container
+    crf      constant rate factor, None for the encoder's usual one; only where the encoder knows it
+    preset   speed against size, None for the encoder's usual one; only where the encoder knows it
+    threads  how many threads the encoder may use
+    """
+
+    encoder: str | None = None
+    crf: float | None = None
+    preset: str | None = None
+    threads: int = 2
+
+
+def choose(encoding: Encoding, container: str) -> str:
+    """Name of the encoder for a container format. Raises UsageError for one libavcodec does not have."""
+    name = encoding.encoder or ENCODERS.get(container, "libx264")
+    try:
+        codec = av.Codec(name, "w")
+    except (FFmpegError, ValueError):
+        raise UsageError(f"there is no encoder {name!r} here; try libx264, libx265, libvpx-vp9 or ffv1") from None
+    if codec.type != "video":
+        raise UsageError(f"{name} encodes {codec.type}, not pictures; try libx264, libx265, libvpx-vp9 or ffv1")
+    return name
+
+
+class Encoder:
+    """An output stream and its encoder, opened in the first way it accepts.
+
+    stream     of the output
+    size       width and height it encodes, px
+    time_base  seconds of one tick of its clock
+    """
+
+    def __init__(
+        self, output: OutputContainer, encoding: Encoding, notices: list[str], *, size: tuple[int, int],
+        time_base: Fraction, rate: Fraction, aspect: Fraction | None, tags: ColourTags,
+    ) -> None:
+        name = choose(encoding, output.format.name)
+        options = _options(name, encoding, notices)
+        if output.format.name == "avi":  # holds times of decoding only, and only at a constant rate
+            options["bf"], time_base = "0", 1 / rate
+        even = (size[0] + size[0] % 2, size[1] + size[1] % 2)
+
+        def configure(ctx: VideoCodecContext, size: tuple[int, int], time_base: Fraction) -> None:
+            ctx.width, ctx.height = size
+            ctx.pix_fmt = _layout(ctx)
+            ctx.time_base = time_base
+            ctx.framerate = rate
+            if aspect:
+                ctx.sample_aspect_ratio = aspect
+            ctx.color_range, ctx.colorspace = tags.range, tags.matrix
+            ctx.color_primaries, ctx.color_trc = tags.primaries, tags.transfer
+            ctx.thread_count, ctx.thread_type = encoding.threads, "AUTO"
+            ctx.flags |= FRAME_DURATION
+            ctx.options = dict(options)
+            if "crf" not in options:
+                ctx.bit_rate = round(BITS * size[0] * size[1] * min(rate, 60))
+
+        why = ""
+        for self.size in dict.fromkeys((size, even)):
+            for self.time_base in dict.fromkeys((time_base, 1 / rate)):
+                why = _trial(name, lambda ctx: configure(ctx, self.size, self.time_base))
+                if not why:
+                    break
+            if not why:
+                break
+        else:
+            told = ", ".join(f"{k} {v}" for k, v in options.items()) or "no options"
+            raise UsageError(f"{name} cannot encode {_x(size)} px with {told}: {why}; change these or the encoder")
+        if self.size != size:
+            notices.append(f"{name} needs even sizes: the last column or row is repeated, {_x(size)} -> {_x(self.size)}")
+        if self.time_base != time_base:
+            notices.append(f"{name} keeps no clock of {time_base} s: times are rounded to {self.time_base} s")
+        self.stream = output.add_stream(name, rate=rate)
+        configure(self.stream.codec_context, self.size, self.time_base)
+        self.stream.time_base = self.time_base
+        self._tags = tags
+        self._frame = VideoFrame(*self.size, "yuv420p")
+
+    def encode(self, planes: tuple[U8, ...], ticks: int, duration: int) -> list[Packet]:
+        """Packets that are ready after yuv420p ``planes``, shown from ``ticks`` on for ``duration``."""
+        frame, tags = self._frame, self._tags
+        frame.make_writable()
+        fill(frame, planes)
+        frame.pts, frame.duration, frame.time_base = ticks, duration, self.time_base
+        frame.color_range, frame.colorspace = tags.range, tags.matrix
+        frame.color_primaries, frame.color_trc = tags.primaries, tags.transfer
+        return self.stream.encode(frame)
+
+    def flush(self) -> list[Packet]:
+        """The packets the encoder still holds."""
+        return self.stream.encode(None)
+
+
+def fill(frame: VideoFrame, planes: tuple[U8, ...]) -> None:
+    """Copy planes into a frame as large or larger: the last column and row are repeated."""
+    for plane, room in zip(planes, frame.planes, strict=True):
+        h, w = plane.shape
+        rows = np.frombuffer(room, np.uint8).reshape(-1, room.line_size)
+        rows[:h, :w] = plane
+        rows[:h, w : room.width] = plane[:, -1:]
+        rows[h:] = rows[h - 1]
+
+
+def _options(name: str, encoding: Encoding, notices: list[str]) -> dict[str, str]:
+    """What the encoder is told; what it does not know is left out and noticed."""
+    known = {option.name for option in av.CodecContext.create(name, "w").supported_options.private}
+    options = dict(DEFAULTS.get(name, {}))
+    for key, value in (("crf", encoding.crf), ("preset", encoding.preset)):
+        if value is not None and key in known:
+            options[key] = f"{value:g}" if isinstance(value, float) else str(value)
+        elif value is not None:
+            notices.append(f"{name} has no {key}: --{key} is left out")
+    return options
+
+
+def _trial(name: str, configure: Callable[[VideoCodecContext], None]) -> str:
+    """Why an encoder refuses to open, in its own words; empty where it opens."""
+    ctx = av.CodecContext.create(name, "w")
+    assert isinstance(ctx, VideoCodecContext)
+    configure(ctx)
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as logs:
+            ctx.open()
+    except (FFmpegError, ValueError) as error:
+        said = [message.strip() for _, _, message in logs]
+        return said[0] if said else getattr(error, "strerror", None) or str(error)
+    finally:
+        av.logging.set_level(level)
+    return ""
+
+
+def _layout(ctx: VideoCodecContext) -> str:
+    known = [f.name for f in ctx.codec.video_formats or ()]
+    return next((f for f in LAYOUTS if f in known), known[0] if known else LAYOUTS[0])
+
+
+def _x(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -1,0 +1,128 @@
+"""Pictures: one file, or a folder of them; written beside the target and moved when all are there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from av.video.frame import VideoFrame
+from PIL import Image
+
+from streamtoon.errors import SinkError, UsageError
+from streamtoon.sinks import Send, check, check_target
+from streamtoon.sinks.encoder import fill
+from streamtoon.sources import PICTURES
+from streamtoon.sources.images import Pictures
+from streamtoon.sources.video import Film
+from streamtoon.types import U8, Drawn
+
+SETTINGS: Final[dict[str, dict[str, int | str]]] = {
+    ".jpg": {"quality": 95, "subsampling": 0},
+    ".jpeg": {"quality": 95, "subsampling": 0},
+    ".png": {"compress_level": 3},
+    ".tif": {"compression": "tiff_lzw"},
+    ".tiff": {"compression": "tiff_lzw"},
+    ".webp": {"quality": 95},
+}
+
+
+class PictureSink:
+    """Pictures being written; ``write`` makes one and says what its arguments mean."""
+
+    def __init__(self, target: Path, like: Film | Pictures | None, *, overwrite: bool) -> None:
+        self.notices: list[str] = []
+        self.target = target
+        self._paths = like.paths if isinstance(like, Pictures) else None
+        self._alone = target.suffix.lower() in PICTURES and not target.is_dir()
+        if self._alone:
+            if not isinstance(like, Pictures) or like.count != 1:
+                raise UsageError(f"cannot write {target}: it is one picture; give a folder for several")
+            check_target(target, overwrite=overwrite)
+        elif target.exists() and not target.is_dir():
+            raise UsageError(f"cannot write {target}: it is a file; give a folder for pictures")
+        elif target.is_dir() and any(target.iterdir()) and not overwrite:
+            raise UsageError(f"cannot write into {target}: it is not empty; give another name or --overwrite")
+        else:
+            check_target(target, overwrite=True)
+        if any(p.resolve().is_relative_to(target.resolve()) for p in self._paths or ()):
+            raise UsageError(f"cannot write {target}: it is what is read; give another name")
+        self._part = target.with_name(f".{target.name}.part")
+
+    def __enter__(self) -> Send:
+        try:
+            shutil.rmtree(self._part, ignore_errors=True)  # of a run that was killed
+            self._part.mkdir()
+        except OSError as error:
+            raise SinkError(f"cannot write {self.target}: {error.strerror}; choose another place") from None
+        return self.send
+
+    def send(self, drawn: Drawn) -> None:
+        """Write ``drawn``. Raises TypeError for anything but a Drawn, SinkError where it cannot be written."""
+        check(drawn)
+        source = self._paths[drawn.index] if self._paths else None
+        name = self.target.name if self._alone else source.name if source else f"{drawn.index:06d}.png"
+        path = self._part / name
+        try:
+            Image.fromarray(to_rgb(drawn)).save(path, **SETTINGS.get(path.suffix.lower(), {}), **_profile(source))
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise SinkError(f"cannot write {self.target}: {why}; free some space or choose another place") from None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            shutil.rmtree(self._part, ignore_errors=True)
+
+    def _finish(self) -> None:
+        written = sorted(self._part.iterdir())
+        if not written:
+            raise SinkError(f"cannot write {self.target}: not one picture was sent")
+        try:
+            if self._alone:
+                written[0].replace(self.target)
+                return
+            self.target.mkdir(exist_ok=True)
+            for path in written:
+                path.replace(self.target / path.name)
+        except OSError as error:
+            raise SinkError(f"cannot write {self.target}: {error.strerror}; choose another place") from None
+
+
+def to_rgb(drawn: Drawn) -> U8:
+    """(h, w, 3) RGB of a picture, whatever its layout."""
+    if drawn.layout == "rgb24":
+        return drawn.planes[0]
+    frame = VideoFrame(drawn.width, drawn.height, "yuv420p")
+    fill(frame, drawn.planes)
+    matrix = {"bt709": "ITU709", "bt2020": "BT2020"}.get(drawn.colour.matrix, "ITU601")
+    return frame.to_ndarray(
+        format="rgb24", src_colorspace=matrix, dst_color_range="JPEG", interpolation="BICUBIC",
+        src_color_range="JPEG" if drawn.colour.full_range else "MPEG",
+    )
+
+
+def _profile(source: Path | None) -> dict[str, bytes]:
+    """The colour profile of the source picture: without it the same numbers are other colours."""
+    if source is None:
+        return {}
+    with Image.open(source) as file:
+        profile = file.info.get("icc_profile")
+    return {"icc_profile": profile} if profile else {}
+
+
+def write(target: str, like: Film | Pictures | None = None, *, overwrite: bool = False) -> PictureSink:
+    """A sink that writes pictures.
+
+    target     a picture's name where ``like`` is one picture; otherwise a folder, made where it is not there
+    like       the source: pictures keep their file names and colour profiles; a film's frames are 000000.png, ...
+    overwrite  whether pictures in ``target`` may be replaced
+
+    Raises UsageError where ``target`` cannot be written; sending and leaving raise SinkError.
+    """
+    return PictureSink(Path(target), like, overwrite=overwrite)

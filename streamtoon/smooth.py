@@ -1,0 +1,94 @@
+"""Faces from frame to frame: track ids, steady keypoints, a short memory; forgotten on a cut.
+
+The filter is the 1 Euro filter (Casiez, Roussel, Vogel, CHI 2012): a low-pass whose cutoff rises with speed, so a
+head at rest does not jitter and a turning head does not trail. Speeds are measured in face widths a second, so
+near and far faces are treated alike.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from streamtoon.find import overlap
+from streamtoon.types import F32, U8, Face
+
+MIN_CUTOFF: Final = 1.2  # Hz, of a face at rest
+BETA: Final = 6.0  # Hz of cutoff for each face width a second
+SPEED_CUTOFF: Final = 2.0  # Hz, of the speed itself
+COAST: Final = Fraction(1, 4)  # seconds a face is drawn where it was last seen
+CUT: Final = 30.0  # mean grey levels between two small views
+
+F64 = npt.NDArray[np.float64]
+
+
+@dataclass(slots=True, eq=False)
+class _Track:
+    face: Face
+    points: F64  # (8, 2): smoothed keypoints and box corners
+    speed: F64  # (8, 2): px a second, smoothed
+    seen: Fraction  # seconds
+
+
+class Tracks:
+    """Gives faces their ids and steadies them. One instance a stream; call once a frame in order of time."""
+
+    def __init__(self) -> None:
+        self._tracks: list[_Track] = []
+        self._next = 0
+        self._last: U8 | None = None
+        self._now: Fraction | None = None
+
+    def __call__(self, faces: list[Face], seconds: Fraction, picture: U8) -> list[Face]:
+        """Faces with ids and smoothed points; those missed for at most COAST seconds are still among them.
+
+        picture: the frame's ``crop.view``, (h, w, 3) uint8, in which cuts are seen.
+        """
+        small = np.asarray(cv2.resize(picture, (32, 18), interpolation=cv2.INTER_AREA), np.uint8)
+        elapsed = 0.0 if self._now is None else float(seconds - self._now)
+        cut = self._last is not None and float(cv2.absdiff(small, self._last).mean()) > CUT
+        if cut or not 0 <= elapsed <= 1:
+            self._tracks = []
+        self._last, self._now = small, seconds
+        free = list(self._tracks)
+        tracks = []
+        for face in faces:
+            known = max(free, key=lambda t: overlap(t.face.box, face.box), default=None)
+            if known is not None and overlap(known.face.box, face.box) > 0.1:
+                free.remove(known)
+                tracks.append(_follow(known, face, seconds))
+            else:
+                tracks.append(_Track(replace(face, id=self._next), _points(face), np.zeros((8, 2)), seconds))
+                self._next += 1
+        self._tracks = tracks + [t for t in free if seconds - t.seen <= COAST]
+        return [t.face for t in self._tracks]
+
+
+def _points(face: Face) -> F64:
+    return np.concatenate([face.keypoints, face.box.reshape(2, 2)]).astype(np.float64)
+
+
+def _follow(track: _Track, face: Face, seconds: Fraction) -> _Track:
+    elapsed = float(seconds - track.seen)
+    if elapsed <= 0:
+        return track
+    raw = _points(face)
+    width = max(float(raw[7, 0] - raw[6, 0]), 1.0)
+    speed = track.speed + _alpha(SPEED_CUTOFF, elapsed) * ((raw - track.points) / elapsed - track.speed)
+    # one cutoff for the whole face: points that are filtered apart would bend it
+    pace = float(np.median(np.linalg.norm(speed[:6], axis=1))) / width
+    points = track.points + _alpha(MIN_CUTOFF + BETA * pace, elapsed) * (raw - track.points)
+    keypoints: F32 = points[:6].astype(np.float32)
+    box: F32 = points[6:].reshape(4).astype(np.float32)
+    return _Track(Face(box, keypoints, face.score, track.face.id), points, speed, seconds)
+
+
+def _alpha(cutoff: float, elapsed: float) -> float:
+    """Weight of the new value in a first-order low-pass of ``cutoff`` Hz after ``elapsed`` seconds."""
+    return 1 / (1 + 1 / (2 * math.pi * cutoff * elapsed))

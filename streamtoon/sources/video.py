@@ -1,0 +1,295 @@
+"""Films: every frame libav decodes, upright, as yuv420p planes that still lie in the decoder's memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.error import FFmpegError, InvalidDataError
+from av.packet import Packet
+from av.sidedata.sidedata import Type as SideData
+from av.stream import Disposition, Stream
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+from streamtoon.errors import SourceError, UsageError
+from streamtoon.sources.turn import Turn, from_matrix, unpack
+from streamtoon.types import U8, Colour, Frame, Matrix
+
+PLANAR: Final = frozenset({"yuv420p", "yuvj420p", "yuva420p"})  # their first three planes are used as they lie
+MATRICES: Final[dict[int, Matrix]] = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020"}  # ITU-T H.273
+HD: Final = 720  # from this height on colours are BT.709 where the film does not say, as players assume
+NOT_FILMS: Final = frozenset({"tty", "concat", "hls", "dash", "sdp"})  # text files that libav would play or follow
+DECODE_ORDER: Final = "avi"  # this container has times of decoding only
+LENGTH_TOLD: Final = frozenset({"avi", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})  # by their headers, exactly
+RETRIES: Final = 8  # reads that fail in a row before the rest of a file is given up
+
+
+@dataclass(frozen=True, slots=True)
+class ColourTags:
+    """What a film says of its colours: ITU-T H.273 code points, 2 (0 for the range) where it says nothing."""
+
+    range: int = 0
+    matrix: int = 2
+    primaries: int = 2
+    transfer: int = 2
+
+
+class Film:
+    """An open film. ``open`` makes one; ``frames`` may be called once.
+
+    path          the file
+    index         of the stream that is read
+    time_base     seconds of one tick of the film's clock
+    rate          frames a second, on average
+    aspect        width of a coded pixel over its height, None where the film does not say
+    matrix        display matrix of the coded pictures, None where there is none
+    turn          what makes the coded pictures upright
+    colour, tags  how the numbers are to be read, and what the film itself says of that
+    count         about how many frames there are, None where nobody knows
+    last_seconds  how long the frame decoded last is shown
+    notices       what was changed on the way, one line each
+    """
+
+    def __init__(self, path: Path, stream: int | None, threads: int) -> None:
+        self.path = path
+        self.notices: list[str] = []
+        self.last_seconds = Fraction(0)
+        self._lost = 0  # packets and frames that did not decode
+        self._end: Fraction | None = None  # of the furthest packet of any stream
+        self._cut = ""
+        self._dts: deque[int] = deque()
+        self._reformatter = VideoReformatter()
+        self.container = open_container(path)
+        try:
+            self._stream = self._choose(stream)
+            self.index = self._stream.index
+            self._stream.codec_context.thread_count = threads
+            self._stream.codec_context.thread_type = "AUTO"
+            self.time_base = self._stream.time_base or Fraction(1, 90000)
+            self.rate = self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
+            self._decoded = self._decode()
+            first = next(self._decoded, None)
+            if first is None:
+                raise SourceError(f"cannot read {path}: not one frame of it can be decoded; give a film that plays")
+            self._first: VideoFrame | None = first
+            self._describe(first)
+        except BaseException:
+            self.container.close()
+            raise
+
+    def _choose(self, stream: int | None) -> VideoStream:
+        films = film_streams(self.container)
+        if not films:
+            kinds = ", ".join(sorted({s.type for s in self.container.streams})) or "nothing"
+            raise SourceError(f"cannot read {self.path}: it holds {kinds} but no film; give a film")
+        if stream is not None:
+            return next(s for s in films if s.index == stream)
+        best = self.container.streams.best("video")
+        return next((s for s in films if s is best), films[0])
+
+    def _describe(self, first: VideoFrame) -> None:
+        stream, form = self._stream, first.format
+        self._coded = (first.width, first.height)
+        self.matrix = None
+        turn: Turn | None = Turn()
+        if SideData.DISPLAYMATRIX in first.side_data:
+            self.matrix = unpack(bytes(first.side_data[SideData.DISPLAYMATRIX]))
+            turn = from_matrix(self.matrix)
+        if turn is None:
+            self.notices.append("the film is not turned by quarters: faces are sought in it as it lies")
+        self.turn = turn or Turn()
+        self.aspect = stream.sample_aspect_ratio or None
+        self._rgb = form.is_rgb or form.has_palette or form.name.startswith("xyz")
+        full = not self._rgb and (form.name.startswith("yuvj") or first.color_range == ColorRange.JPEG)
+        matrix = int(first.colorspace)
+        self.colour = Colour(MATRICES.get(matrix, "bt709" if first.height >= HD else "bt601"), full)
+        self.tags = ColourTags(
+            int(ColorRange.JPEG) if full else int(first.color_range),
+            matrix, int(first.color_primaries), int(first.color_trc),
+        )
+        if self._rgb:  # the matrix is then ours, so the film has to say it
+            self.tags = replace(self.tags, range=int(ColorRange.MPEG), matrix={"bt709": 1}.get(self.colour.matrix, 6))
+        if form.name not in PLANAR:
+            self.notices.append(f"{form.name} pictures are brought to yuv420p: 8 bits, half the colour resolution")
+        if any(c.is_alpha for c in form.components):
+            self.notices.append("transparency is left out")
+        if first.interlaced_frame:
+            self.notices.append("interlaced pictures are kept, but marked as progressive")
+        length = stream.duration * self.time_base if stream.duration else _length(self.container)
+        guess = round(length * self.rate) if length else 0
+        self.count = min(stream.frames or guess, guess or stream.frames) or None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the planes of frames already read stay valid."""
+        self._first = None
+        self._decoded.close()
+        self.container.close()
+
+    @property
+    def damage(self) -> str | None:
+        """What of the film could not be read, once ``frames`` has ended; None where all could."""
+        lost = f"{self._lost} of its packets or frames did not decode" if self._lost else ""
+        return " and ".join(filter(None, (lost, self._cut))) or None
+
+    def frames(self) -> Iterator[Frame]:
+        """Every frame that decodes, in presentation order, upright, with its exact time."""
+        decoded, self._first = self._first, None
+        ahead = Fraction(0)
+        index = 0
+        while decoded is not None:
+            base = decoded.time_base or self.time_base
+            tick = self._tick(decoded)
+            seconds = ahead if tick is None else tick * base
+            self.last_seconds = decoded.duration * base if decoded.duration else 1 / self.rate
+            ahead = seconds + self.last_seconds
+            yield Frame(self._planes(decoded), "yuv420p", index, seconds, self.colour)
+            index += 1
+            decoded = next(self._decoded, None)
+        promised = _length(self.container)
+        if promised and self._end is not None and self.container.format.name in LENGTH_TOLD:
+            there = self._end - Fraction(self.container.start_time or 0, av.time_base)
+            if there < promised - Fraction(1, 2):
+                self._cut = f"it breaks off after {float(there):.1f} of {float(promised):.1f} s"
+
+    def _tick(self, frame: VideoFrame) -> int | None:
+        if self.container.format.name == DECODE_ORDER:
+            # pictures come out in order, so the first is due at the first time of decoding, and so on
+            return self._dts.popleft() if self._dts else None
+        return frame.pts if frame.pts is not None else frame.dts
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        for packet in read_packets(self.container, self.container.streams, self._count_lost):
+            if packet.size and packet.pts is not None:
+                end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                self._end = end if self._end is None else max(self._end, end)
+            if packet.stream is not self._stream:
+                continue
+            if packet.dts is not None:
+                self._dts.append(packet.dts)
+            try:
+                frames = self._stream.decode(packet)
+            except FFmpegError:
+                self._count_lost()
+                if packet.dts is not None:
+                    self._dts.remove(packet.dts)
+                continue
+            for frame in frames:
+                self._lost += frame.is_corrupt
+                yield frame
+
+    def _count_lost(self) -> None:
+        self._lost += 1
+
+    def _planes(self, frame: VideoFrame) -> tuple[U8, ...]:
+        if frame.format.name not in PLANAR or (frame.width, frame.height) != self._coded:
+            frame = self._converted(frame)
+        planes = tuple(_view(frame, i) for i in range(3))
+        return tuple(self.turn.upright(p) for p in planes) if self.turn else planes
+
+    def _converted(self, frame: VideoFrame) -> VideoFrame:
+        if (frame.width, frame.height) != self._coded:
+            notice = f"frames change their size on the way: all are brought to {self._coded[0]}x{self._coded[1]} px"
+            if notice not in self.notices:
+                self.notices.append(notice)
+        ours = ColorRange.JPEG if self.colour.full_range else ColorRange.MPEG
+        matrix = {"bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}.get(self.colour.matrix, Colorspace.ITU601)
+        return self._reformatter.reformat(
+            frame, *self._coded, "yuv420p", interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND,
+            src_colorspace=None if self._rgb else matrix, dst_colorspace=matrix,
+            src_color_range=ColorRange.JPEG if self._rgb else ours, dst_color_range=ours, threads=1,
+        )
+
+
+def _view(frame: VideoFrame, index: int) -> U8:
+    """(h, w) samples of one plane where the decoder put them; the view keeps the frame alive."""
+    plane = frame.planes[index]
+    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, abs(plane.line_size))[:, : plane.width]
+    rows.flags.writeable = False  # the decoder still predicts from them
+    return rows[::-1] if plane.line_size < 0 else rows
+
+
+def _length(container: InputContainer) -> Fraction | None:
+    return Fraction(container.duration, av.time_base) if container.duration else None
+
+
+def film_streams(container: InputContainer) -> list[VideoStream]:
+    """Its video streams that can be decoded and are films, not cover pictures."""
+    return [s for s in container.streams.video if s.codec_context and not s.disposition & Disposition.attached_pic]
+
+
+def read_packets(container: InputContainer, streams: Iterable[Stream], lost: Callable[[], None]) -> Iterator[Packet]:
+    """Packets of ``streams`` as they lie in the file; ``lost`` is called for each that cannot be read."""
+    streams = list(streams)
+    failed = 0
+    while failed < RETRIES:
+        try:
+            for packet in container.demux(streams):
+                failed = 0
+                if packet.is_corrupt:
+                    lost()
+                yield packet
+        except FFmpegError:
+            lost()
+            failed += 1
+        else:
+            return
+
+
+def open_container(path: Path) -> InputContainer:
+    """Open a film's file. Raises UsageError where there is none, SourceError where it is no film."""
+    if path.is_dir():
+        raise UsageError(f"cannot read {path}: it is a folder without pictures; give a film")
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}; check the path") from None
+    if empty:
+        raise SourceError(f"cannot read {path}: it is empty; give a film")
+    try:
+        container = av.open(f"file:{path}", metadata_errors="replace")
+    except (FFmpegError, ValueError) as error:
+        odd = isinstance(error, InvalidDataError) or not isinstance(error, FFmpegError)
+        why = "it is no film, or its header is damaged" if odd else error.strerror
+        raise SourceError(f"cannot read {path}: {why}; give a film that plays") from None
+    if container.format.name in NOT_FILMS:
+        container.close()
+        raise SourceError(f"cannot read {path}: it is a text, not a film; give a film")
+    return container
+
+
+def open(target: str | Path, stream: int | None = None, threads: int = 2) -> Film:  # noqa: A001 - as in ``av.open``
+    """Open a film and decode its first frame with ``threads`` threads; ``stream`` is for films with several.
+
+    Raises UsageError where there is no such file, SourceError where not one frame of it can be decoded.
+    """
+    return Film(Path(target), stream, threads)
+
+
+def read(target: str) -> Iterator[Frame]:
+    """Frames of the film at ``target``; raises as ``open`` does, at once."""
+    film = open(target)
+
+    def frames() -> Iterator[Frame]:
+        with film:
+            yield from film.frames()
+
+    return frames()

@@ -1,0 +1,202 @@
+"""The nouns: Frame, Face, Crop, Style, Drawn. Frozen, validated at the edge, trusted inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+U8 = npt.NDArray[np.uint8]
+F32 = npt.NDArray[np.float32]
+
+Layout = Literal["yuv420p", "rgb24"]
+Matrix = Literal["bt601", "bt709", "bt2020"]
+Region = Literal["face", "head", "frame"]
+Background = Literal["keep", "paper", "blur", "draw"]
+Matte = Literal["net", "model", "none"]
+State = Literal["drawn", "held", "card", "passthrough"]
+
+KEYPOINTS: Final = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
+
+
+def one_of(name: str, value: str, allowed: object) -> None:
+    """Raise ValueError naming the value seen and the choices when ``value`` is not among ``allowed`` (a Literal)."""
+    choices = get_args(allowed)
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """How the numbers in yuv planes become red, green and blue."""
+
+    matrix: Matrix = "bt709"
+    full_range: bool = False
+
+    def __post_init__(self) -> None:
+        one_of("matrix", self.matrix, Matrix)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture in the layout its source speaks. Nobody writes into its planes.
+
+    planes   yuv420p: y (h, w), u and v (ceil(h/2), ceil(w/2)); rgb24: one (h, w, 3). uint8.
+    index    0, 1, 2, ... in reading order; a gap means dropped frames
+    seconds  presentation time on the source's clock, exact
+    """
+
+    planes: tuple[U8, ...]
+    layout: Layout
+    index: int
+    seconds: Fraction
+    colour: Colour = field(default_factory=Colour)
+
+    def __post_init__(self) -> None:
+        check_planes(self.planes, self.layout)
+
+    @property
+    def width(self) -> int:
+        """Pixels across."""
+        return int(self.planes[0].shape[1])
+
+    @property
+    def height(self) -> int:
+        """Pixels down."""
+        return int(self.planes[0].shape[0])
+
+
+def check_planes(planes: tuple[U8, ...], layout: Layout) -> None:
+    """Raise ValueError unless ``planes`` are uint8 and have the shapes ``layout`` asks for."""
+    one_of("layout", layout, Layout)
+    if any(p.dtype != np.uint8 for p in planes):
+        raise ValueError(f"planes are {[str(p.dtype) for p in planes]}; they must be uint8")
+    shapes = [p.shape for p in planes]
+    if layout == "rgb24":
+        good = len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][2] == 3
+    else:
+        h, w = shapes[0][:2]
+        half = ((h + 1) // 2, (w + 1) // 2)
+        good = shapes == [(h, w), half, half]
+    if not good or min(shapes[0][:2]) < 1:
+        raise ValueError(f"planes of shapes {shapes} are not a {layout} picture")
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face of one frame.
+
+    box        (4,) float32: x0 y0 x1 y1, frame px
+    keypoints  (6, 2) float32: see KEYPOINTS, frame px ("right" is the person's own right)
+    score      0..1, the detector's
+    id         track id: the same person from frame to frame; -1 before tracking
+    """
+
+    box: F32
+    keypoints: F32
+    score: float
+    id: int = -1
+
+    def __post_init__(self) -> None:
+        if self.box.shape != (4,) or self.keypoints.shape != (6, 2):
+            raise ValueError(f"box {self.box.shape} and keypoints {self.keypoints.shape} must be (4,) and (6, 2)")
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A square cut out of a frame, upright and in the style's size.
+
+    image    (h, w, 3) uint8 RGB
+    to_crop  (2, 3) float64 affine, frame px -> crop px
+    """
+
+    image: U8
+    to_crop: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.to_crop.shape != (2, 3):
+            raise ValueError(f"image {self.image.shape} and to_crop {self.to_crop.shape} must be (h, w, 3) and (2, 3)")
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """A style folder, read and checked.
+
+    onnx        the network: uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA
+    size        side of a crop in px
+    region      what is drawn when nothing else is asked for
+    background  what becomes of the rest of the picture when nothing else is asked for
+    matte       where alpha comes from: "net" draws it, "model" asks the person mask, "none" has none
+    margin      side of a crop in face sizes (face size: see crop.to_square)
+    feather     width of the soft border in parts of the crop's side
+    paper       RGB of the empty sheet
+    """
+
+    name: str
+    folder: Path
+    onnx: Path
+    sha256: str
+    size: int = 256
+    region: Region = "head"
+    background: Background = "keep"
+    matte: Matte = "net"
+    margin: float = 2.2
+    feather: float = 0.08
+    paper: tuple[int, int, int] = (255, 255, 255)
+    title: str = ""
+    licence: str = ""
+
+    def __post_init__(self) -> None:
+        one_of("region", self.region, Region)
+        one_of("background", self.background, Background)
+        one_of("matte", self.matte, Matte)
+        if not 64 <= self.size <= 1024 or self.size % 8:
+            raise ValueError(f"size is {self.size}; it must be a multiple of 8 from 64 to 1024")
+        if not 1.0 <= self.margin <= 6.0:
+            raise ValueError(f"margin is {self.margin}; it must be from 1 to 6 face sizes")
+        if not 0.0 < self.feather <= 0.5:
+            raise ValueError(f"feather is {self.feather}; it must be above 0 and at most 0.5")
+        if len(self.paper) != 3 or not all(0 <= v <= 255 for v in self.paper):
+            raise ValueError(f"paper is {self.paper}; it must be three numbers from 0 to 255")
+
+
+SEAL: Final = object()  # only guard.py may use it: tests/test_imports.py fails when another module names it
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A picture that may leave: the only type a sink accepts, and only ``guard`` makes one.
+
+    planes, layout, index, seconds, colour   as in Frame
+    faces   how many faces were drawn into it
+    state   drawn | held (the last drawn picture again) | card | passthrough (the frame as it came)
+    """
+
+    planes: tuple[U8, ...]
+    layout: Layout
+    index: int
+    seconds: Fraction
+    colour: Colour
+    faces: int
+    state: State
+    seal: object = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if self.seal is not SEAL:
+            raise TypeError("only streamtoon.guard makes a Drawn: a picture it has not passed must not leave")
+        one_of("state", self.state, State)
+        check_planes(self.planes, self.layout)
+
+    @property
+    def width(self) -> int:
+        """Pixels across."""
+        return int(self.planes[0].shape[1])
+
+    @property
+    def height(self) -> int:
+        """Pixels down."""
+        return int(self.planes[0].shape[0])

@@ -1,0 +1,78 @@
+"""What several tests need: the portrait, a style folder that echo can draw with, the data beside the checkout."""
+
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamtoon.sources import portrait as source
+from streamtoon.types import Frame
+
+DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def portrait():
+    """NASA's portrait, (512, 512, 3) uint8 RGB."""
+    return source.picture()
+
+
+@pytest.fixture(scope="session")
+def moved():
+    """Twelve frames of the moving portrait, 640x360, yuv420p."""
+    return list(source.read("portrait:12@640x360"))
+
+
+@pytest.fixture
+def data():
+    """The data folder beside the checkout; the test is skipped where it is missing."""
+    if not DATA.is_dir():
+        pytest.skip(f"{DATA} is not on this machine")
+    return DATA
+
+
+@pytest.fixture
+def style_folder(tmp_path):
+    """Makes a style folder: ``style_folder(**changes)`` writes style.toml and a file that echo never reads."""
+
+    def make(**changes):
+        folder = tmp_path / "plain"
+        folder.mkdir(exist_ok=True)
+        (folder / "plain.onnx").write_bytes(b"not read by echo")
+        card = {"name": "plain", "onnx": "plain.onnx", "sha256": hashlib.sha256(b"not read by echo").hexdigest()}
+        card.update(changes)
+        lines = [f"{key} = {_toml(value)}" for key, value in card.items() if value is not None]
+        (folder / "style.toml").write_text("\n".join(lines), encoding="utf-8")
+        return folder
+
+    return make
+
+
+def _toml(value):
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+@pytest.fixture
+def still():
+    """Makes an rgb24 frame of a picture: ``still(image, index=0)``."""
+
+    def make(image, index=0):
+        return Frame((np.ascontiguousarray(image),), "rgb24", index, Fraction(index, 30))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def moved_film(tmp_path_factory):
+    """The moving portrait as a film: 24 frames of 640x360."""
+    from streamtoon import sinks
+    from streamtoon.guard import Guard
+
+    path = tmp_path_factory.mktemp("film") / "portrait.mp4"
+    guard = Guard(private=False)
+    with sinks.write(str(path), rate=Fraction(30)) as send:
+        for frame in source.read("portrait:24@640x360"):
+            send(guard(frame, None, 0))
+    return path

@@ -1,0 +1,55 @@
+"""``python -m train VERB``: prepare -> pairs -> paired -> export -> evaluate, each from folder to folder."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import tyro
+
+from streamtoon.errors import StreamtoonError
+from train import evaluate, export, paired, pairs, prepare
+from train.checkpoint import BadInput
+
+Verb = (
+    Annotated[prepare.Args, tyro.conf.subcommand("prepare")]
+    | Annotated[pairs.Args, tyro.conf.subcommand("pairs")]
+    | Annotated[paired.Args, tyro.conf.subcommand("paired")]
+    | Annotated[export.Args, tyro.conf.subcommand("export")]
+    | Annotated[evaluate.Args, tyro.conf.subcommand("evaluate")]
+)
+
+
+def run(args: Verb) -> None:
+    """Do what was asked."""
+    match args:
+        case prepare.Args():
+            prepare.prepare(args)
+        case pairs.Args():
+            pairs.pairs(args)
+        case paired.Args():
+            paired.train(args)
+        case export.Args():
+            export.export(args)
+        case evaluate.Args():
+            evaluate.evaluate(args)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The exit code: 0 done, 1 could not be done, 2 asked wrongly, 130 stopped by Ctrl-C (what was learned is saved)."""
+    args: Verb = tyro.cli(Verb, args=argv, prog="python -m train", description=__doc__)  # type: ignore[call-overload]
+    try:
+        run(args)
+    except BadInput as error:
+        print(f"train: {error}", file=sys.stderr)
+        return 2
+    except (StreamtoonError, OSError) as error:
+        print(f"train: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

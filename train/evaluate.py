@@ -1,0 +1,161 @@
+"""A style on held-out people: how near to the teacher, on good and bad pictures, and whether complexion is kept.
+
+The teacher's drawing of the clean crop is the target. Beside the network stands the teacher itself run on the degraded
+crop (with the clean crop's mask and contours, which flatters it): where the network is nearer, it is the steadier.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from streamtoon.types import F32, U8
+from train import metrics, prepare, sheet
+from train.checkpoint import BadInput, write_bytes, write_text
+from train.compose import complexion, middle, skin_area
+from train.degrade import KINDS, fixed
+from train.export import run_onnx
+from train.landmarks import Contours
+from train.pairs import matte_target
+from train.prepare import CANVAS, SIZE
+from train.teachers.ink import polygon
+
+GAINS = (0.4, 0.55, 0.75, 1.0)  # synthetic complexions, as parts of the photographed lightness
+
+
+@dataclass
+class Args:
+    """A style folder on the held-out people of a prepared folder: a table, a JSON file and a sheet to look at."""
+
+    style: Path
+    """style folder that `export` wrote"""
+    crops: Path
+    """folder that `prepare` wrote"""
+    out: Path
+    """folder for evaluation.json and evaluation.png"""
+    teacher: str = "ink"
+    """module of train.teachers that the style learned from"""
+    split: str = "test"
+    """people to use: test or val"""
+
+
+@dataclass
+class Person:
+    """One held-out person's live crop and what is known about it."""
+
+    image: U8
+    mask: U8
+    contours: Contours
+
+
+def people(crops: Path, split: str) -> list[Person]:
+    """The people of a split whose face contours are known."""
+    edge = (CANVAS - SIZE) // 2
+    found = []
+    for item in prepare.load(crops):
+        shapes = item.shapes()
+        if item.split != split or shapes is None:
+            continue
+        canvas = prepare.read_rgb(crops / "crops" / f"{item.name}.png")
+        mask = cv2.imread(str(crops / "masks" / f"{item.name}.png"), cv2.IMREAD_GRAYSCALE)
+        if canvas is not None and mask is not None:
+            contours = {k: (v - edge).astype(np.float32) for k, v in shapes.items()}
+            found.append(Person(middle(canvas), middle(np.asarray(mask, np.uint8)), contours))
+    if not found:
+        raise BadInput(f"{crops} holds no people of the {split} split")
+    return found
+
+
+def in_batches(onnx: bytes, images: list[U8]) -> U8:
+    """What the style draws, (N, h, w, 4) uint8."""
+    return np.concatenate([run_onnx(onnx, np.stack(images[i : i + 8])) for i in range(0, len(images), 8)])
+
+
+def face_tones(pictures: U8 | list[U8], persons: list[Person]) -> Tensor:
+    """Mean of each picture's face area, 0..1: luma (BT.601) of RGB, the value itself of grey."""
+    tones = []
+    for picture, person in zip(pictures, persons, strict=True):
+        grey = picture @ np.array([0.299, 0.587, 0.114]) if picture.ndim == 3 else picture
+        area = polygon(picture.shape, person.contours["oval"], 0)
+        tones.append(float((grey * area).sum() / area.sum()) / 255)
+    return torch.tensor(tones)
+
+
+def darker(person: Person, gain: float) -> U8:
+    """The person with skin ``gain`` times as light, all else unchanged."""
+    light = person.image.astype(np.float32) / 255
+    skin: F32 = skin_area(person.image, person.mask, person.contours)[..., None]
+    return np.asarray(np.clip((light + skin * (complexion(light, skin, gain) - light)) * 255, 0, 255), np.uint8)
+
+
+def _unit(pictures: U8 | list[U8]) -> Tensor:
+    return torch.from_numpy(np.stack(list(pictures))[:, None]).float() / 255
+
+
+def scores(out: U8 | list[U8], target: Tensor) -> dict[str, float]:
+    """PSNR, SSIM and MS-SSIM of (N, h, w) uint8 drawings."""
+    drawn = _unit(out)
+    return {
+        "psnr": metrics.psnr(drawn, target),
+        "ssim": metrics.ssim(drawn, target),
+        "ms_ssim": float(metrics.similarity(drawn, target)),
+    }
+
+
+def evaluate(args: Args) -> dict[str, Any]:
+    """Measure, print a table, write OUT/evaluation.json and OUT/evaluation.png."""
+    files = [f for f in sorted(args.style.glob("*.onnx")) if ".fp16." not in f.name]
+    if not files:
+        raise BadInput(f"{args.style} holds no ONNX file; run `python -m train export` first")
+    onnx = files[0].read_bytes()
+    draw = import_module(f"train.teachers.{args.teacher}").draw
+    persons = people(args.crops, args.split)
+    target = _unit([draw(p.image, p.mask, p.contours) for p in tqdm(persons, "teacher")])
+    result: dict[str, Any] = {"people": len(persons), "split": args.split}
+    rows = []
+    for kind in KINDS:
+        inputs = [fixed(kind, p.image, i) for i, p in enumerate(persons)]
+        student = in_batches(onnx, inputs)
+        teacher = [draw(x, p.mask, p.contours) for x, p in zip(tqdm(inputs, kind), persons, strict=True)]
+        masks = _unit([matte_target(p.mask) for p in persons])
+        matte = {"matte_iou": metrics.overlap(_unit(student[..., 3]), masks)}
+        result[kind] = {"net": scores(student[..., 0], target) | matte, "teacher": scores(teacher, target)}
+        rows += [np.stack(inputs[::8]), sheet.on_paper(student[::8]), np.repeat(np.stack(teacher[::8])[..., None], 3, 3)]
+        if kind == "clean":
+            drawn, luma = face_tones(student[..., 0], persons), face_tones([p.image for p in persons], persons)
+            result["tone_slope"] = metrics.slope(luma, drawn)
+            result["tone_slope_teacher"] = metrics.slope(luma, face_tones(teacher, persons))
+    made = [[darker(p, g) for p in persons] for g in GAINS]
+    lumas = torch.cat([face_tones(m, persons) for m in made])
+    tones = torch.cat([face_tones(in_batches(onnx, m)[..., 0], persons) for m in made])
+    result["tone_slope_synthetic"] = metrics.slope(lumas, tones)
+    print(table(result))
+    write_text(args.out / "evaluation.json", json.dumps(result, indent=1))
+    write_bytes(args.out / "evaluation.png", cv2.imencode(".png", sheet.tile(rows)[:, :, ::-1])[1].tobytes())
+    return result
+
+
+def table(result: dict[str, Any]) -> str:
+    """The figures as Markdown."""
+    lines = ["| input | drawn by | PSNR dB | SSIM | MS-SSIM | matte IoU |", "|---|---|---|---|---|---|"]
+    for kind in KINDS:
+        for who in ("net", "teacher"):
+            s = result[kind][who]
+            iou = f"{s['matte_iou']:.3f}" if "matte_iou" in s else ""
+            lines.append(f"| {kind} | {who} | {s['psnr']:.2f} | {s['ssim']:.3f} | {s['ms_ssim']:.3f} | {iou} |")
+    lines += [
+        "",
+        f"Slope of drawn face tone against photographed face luma, {result['people']} people: "
+        f"{result['tone_slope']:.2f} (teacher {result['tone_slope_teacher']:.2f}); "
+        f"with synthetic complexions: {result['tone_slope_synthetic']:.2f}.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,163 @@
+"""Checkpoint -> style folder: the deployable ONNX in fp32 and fp16, checked against torch before anything is written.
+
+The graph is the engines' contract: uint8 (N, size, size, 3) RGB in, uint8 (N, size, size, 4) RGBA out, N free. Scaling,
+the drawing's grey as RGB, the matte as alpha, rounding and clamping are inside.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from streamtoon.types import U8
+from train import checkpoint, nets
+from train.checkpoint import BadInput, write_bytes, write_text
+from train.degrade import degrade
+from train.nets import MUNet
+
+NEED: Final = {"fp32": 55.0, "fp16": 45.0}  # PSNR against torch in dB, over drawings and mattes of the same pictures
+
+
+@dataclass
+class Args:
+    """Checkpoint -> style folder: style.toml, NAME.onnx, NAME.fp16.onnx. Refuses where ONNX and torch differ."""
+
+    checkpoint: Path
+    """checkpoint.pt that `paired` wrote; its moving average is exported"""
+    out: Path
+    """style folder to write"""
+    name: str = ""
+    """name of the style; the folder's by default"""
+    title: str = ""
+    """one line for lists and menus"""
+    size: int = 256
+    """side of a crop in px"""
+    fp16: bool = True
+    """keep the half-precision graph in the folder too (TensorRT wants it); it is made and checked either way"""
+
+
+class Deployed(nn.Module):
+    """The network as engines run it: uint8 RGB in, uint8 RGBA out, BatchNorm folded."""
+
+    def __init__(self, net: MUNet) -> None:
+        super().__init__()
+        self.net = fold(copy.deepcopy(net).eval())
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """(N, h, w, 3) uint8 RGB -> (N, h, w, 4) uint8 RGBA. A cast truncates, so it comes after Round and Clip."""
+        x = crops.to(self.net.out.weight.dtype).permute(0, 3, 1, 2)
+        logits = self.net(x * (1 / 127.5) - 1)
+        grey, alpha = nets.drawing(logits) * 255, nets.matte(logits) * 255
+        rgba = torch.cat([grey, grey, grey, alpha], dim=1).round().clamp(0, 255)
+        return rgba.permute(0, 2, 3, 1).to(torch.uint8)
+
+
+def fold(net: nn.Module) -> Any:
+    """Every convolution followed by BatchNorm becomes one convolution; changes ``net``."""
+    for name, child in net.named_children():
+        if isinstance(child, nn.Sequential):
+            layers = list(child)
+            for i in range(len(layers) - 1):
+                first, second = layers[i], layers[i + 1]
+                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                    layers[i], layers[i + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
+            setattr(net, name, nn.Sequential(*(x for x in layers if not isinstance(x, nn.Identity))))
+        fold(getattr(net, name))
+    return net
+
+
+def to_onnx(deployed: Deployed, size: int) -> bytes:
+    """The ONNX file of a deployed network, N free from 1 to 8."""
+    buffer = io.BytesIO()
+    example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            deployed, (example,), buffer, input_names=["crops"], output_names=["drawn"], opset_version=17, dynamo=False,
+            dynamic_axes={"crops": {0: "n"}, "drawn": {0: "n"}},
+        )  # fmt: skip
+    return buffer.getvalue()
+
+
+def run_onnx(data: bytes, crops: U8) -> U8:
+    """What ONNX Runtime draws, (N, h, w, 4) uint8."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {session.get_inputs()[0].name: crops})[0])
+
+
+def psnr(a: U8, b: U8) -> float:
+    """dB between two uint8 arrays; 99 where they are equal."""
+    error = float(np.mean((a.astype(np.float64) - b) ** 2))
+    return 99.0 if error == 0 else float(10 * np.log10(255**2 / error))
+
+
+def trial(size: int, count: int = 4) -> U8:
+    """(count, size, size, 3) uint8 pictures to compare on: clouds of colour in every light, made from a seed."""
+    import cv2
+
+    rng = np.random.default_rng(1)
+    clouds = [cv2.resize(rng.uniform(0, 1, (n, n, 3)), (size, size), interpolation=cv2.INTER_CUBIC) for n in (5, 9, 17, 33)]
+    pictures = [np.asarray(np.clip(c * 255, 0, 255), np.uint8) for c in clouds]
+    return np.stack([degrade(rng, pictures[i % 4]) for i in range(count)])
+
+
+def deploy(state: dict[str, Any], size: int) -> Deployed:
+    """The exportable network of a checkpoint."""
+    try:
+        net = nets.build(state["args"]["net"], size, hatch=state["args"]["hatch"])
+        net.load_state_dict(state["ema"])
+    except (KeyError, RuntimeError) as error:
+        raise BadInput(f"the checkpoint does not fit its net: {str(error).splitlines()[0]}") from None
+    return Deployed(net).eval()
+
+
+def graphs(state: dict[str, Any], size: int) -> tuple[dict[str, bytes], dict[str, float]]:
+    """ONNX files by precision, and their PSNR against torch in dB. Raises BadInput where one is too far off."""
+    deployed = deploy(state, size)
+    crops = trial(size)
+    with torch.no_grad():
+        reference = deployed(torch.from_numpy(crops)).numpy()
+    files = {"fp32": to_onnx(deployed, size), "fp16": to_onnx(copy.deepcopy(deployed).half(), size)}
+    parity = {k: psnr(run_onnx(data, crops), reference) for k, data in files.items()}
+    for name, found in parity.items():
+        if found < NEED[name]:
+            raise BadInput(f"{name} ONNX is {found:.1f} dB from torch, {NEED[name]:.0f} are needed; nothing was written")
+    return files, parity
+
+
+def export(args: Args) -> dict[str, float]:
+    """Write the style folder; returns parity in dB by precision."""
+    state = checkpoint.load(args.checkpoint)
+    name = args.name or args.out.resolve().name
+    files, parity = graphs(state, args.size)
+    write_bytes(args.out / f"{name}.onnx", files["fp32"])
+    half = args.out / f"{name}.fp16.onnx"
+    if args.fp16:
+        write_bytes(half, files["fp16"])
+    else:
+        half.unlink(missing_ok=True)
+    lines = {
+        "name": name, "title": args.title or name, "onnx": f"{name}.onnx", "sha256": hashlib.sha256(files["fp32"]).hexdigest(),
+        **({"fp16": half.name, "fp16_sha256": hashlib.sha256(files["fp16"]).hexdigest()} if args.fp16 else {}),
+        "size": args.size, "region": "head", "background": "keep", "matte": "net", "margin": 2.2, "feather": 0.08,
+        "paper": [255, 255, 255], "licence": "Apache-2.0",
+    }  # fmt: skip
+    text = "".join(f'{k} = "{v}"\n' if isinstance(v, str) else f"{k} = {v}\n" for k, v in lines.items())
+    write_text(args.out / "style.toml", text)
+    sizes = {k: len(v) // 1024 for k, v in files.items()}
+    print(f"{args.out}: {sizes['fp32']} kB fp32 {parity['fp32']:.1f} dB, {sizes['fp16']} kB fp16 {parity['fp16']:.1f} dB")
+    return parity

@@ -1,0 +1,136 @@
+"""Photos -> crops by the live cropper, with person masks, face contours and a manifest.
+
+``OUT/crops/NAME.png`` (CANVAS, CANVAS, 3) RGB, ``OUT/masks/NAME.png`` (CANVAS, CANVAS) grey, ``OUT/manifest.json``.
+A canvas is the live crop with room around it, at the live crop's scale, so that later shifts and turns find picture
+there. The split is a hash of the file name: the same person is held out on every machine, for ever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from streamtoon import crop
+from streamtoon.find import Finder, PersonMask
+from streamtoon.types import F32, U8, Frame
+from train.checkpoint import BadInput, write_text
+from train.landmarks import Contours, Landmarker
+
+SIZE: Final = 256  # side of a crop, px
+CANVAS: Final = 320  # side of a stored canvas, px; its middle SIZE px are the live crop
+PICTURES: Final = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+BLANK: Final = Frame((np.zeros((64, 64, 3), np.uint8),), "rgb24", 0, Fraction(0))
+
+
+@dataclass
+class Args:
+    """Photos -> crops by the live cropper, a manifest with hashes and a fixed train/val/test split."""
+
+    photos: Path
+    """folder of photos, one person each (searched through)"""
+    out: Path
+    """folder to write; what is in it already is replaced file by file"""
+    margin: float = 2.2
+    """side of a crop in face sizes, as in the style's style.toml"""
+    limit: int = 0
+    """read at most so many photos; 0 reads all"""
+
+
+@dataclass
+class Item:
+    """One photo: where it came from, its split, and where its face is in the canvas (px)."""
+
+    name: str
+    sha256: str
+    split: str
+    score: float
+    keypoints: list[list[float]]
+    contours: dict[str, list[list[float]]] | None
+
+    def shapes(self) -> Contours | None:
+        """The contours as {name: (n, 2) float32}."""
+        return None if self.contours is None else {k: np.array(v, np.float32) for k, v in self.contours.items()}
+
+
+def split_of(name: str) -> str:
+    """``test`` for a tenth of all names, ``val`` for a twentieth, ``train`` for the rest."""
+    part = int(hashlib.sha256(name.encode()).hexdigest(), 16) % 20
+    return "test" if part < 2 else "val" if part == 2 else "train"
+
+
+def read_rgb(file: Path) -> U8 | None:
+    """(h, w, 3) uint8 RGB, or None where the file is no picture."""
+    picture = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
+    return None if picture is None else np.ascontiguousarray(picture[:, :, ::-1])
+
+
+def canvas_of(picture: U8, finder: Finder, margin: float) -> tuple[U8, F32, float] | None:
+    """A photo -> (canvas, keypoints (6, 2) in canvas px, score) of its largest face; None without one."""
+    frame = Frame((picture,), "rgb24", 0, Fraction(0))
+    finder(BLANK)  # forget the photo before
+    faces = finder(frame)
+    if not faces:
+        return None
+    face = max(faces, key=lambda f: float(f.box[2] - f.box[0]) * f.score)
+    affine = crop.square(face, margin, SIZE)
+    affine[:, 2] += (CANVAS - SIZE) / 2
+    keypoints = face.keypoints @ affine[:, :2].T + affine[:, 2]
+    return crop.sample(frame, affine, CANVAS), keypoints.astype(np.float32), float(face.score)
+
+
+def prepare(args: Args) -> list[Item]:
+    """Crop every photo, write crops, masks and manifest; photos without a face are counted and left out."""
+    if not args.photos.is_dir():
+        raise BadInput(f"photos folder {args.photos} is not there; give a folder of pictures")
+    files = sorted(f for f in args.photos.rglob("*") if f.suffix.lower() in PICTURES)[: args.limit or None]
+    if not files:
+        raise BadInput(f"no pictures in {args.photos} (looked for {', '.join(sorted(PICTURES))})")
+    for folder in ("crops", "masks"):
+        (args.out / folder).mkdir(parents=True, exist_ok=True)
+    items, left_out = [], []
+    person, landmarks = PersonMask(), Landmarker()
+    try:
+        with Finder() as finder:
+            for file in tqdm(files, "prepare", unit="photo"):
+                picture = read_rgb(file)
+                found = None if picture is None else canvas_of(picture, finder, args.margin)
+                if found is None:
+                    left_out.append(file.name)
+                    continue
+                canvas, keypoints, score = found
+                contours = landmarks(canvas, keypoints)
+                cv2.imwrite(str(args.out / "crops" / f"{file.stem}.png"), canvas[:, :, ::-1])
+                cv2.imwrite(str(args.out / "masks" / f"{file.stem}.png"), person(canvas))
+                digest = hashlib.sha256(file.read_bytes()).hexdigest()
+                shapes = contours and {k: v.round(1).tolist() for k, v in contours.items()}
+                items.append(
+                    Item(file.stem, digest, split_of(file.name), score, keypoints.round(1).tolist(), shapes)
+                )
+    finally:
+        person.close()
+    if not items:
+        raise BadInput(f"no face in any of the {len(files)} pictures of {args.photos}")
+    manifest: dict[str, Any] = {
+        "size": SIZE, "canvas": CANVAS, "margin": args.margin, "left_out": left_out, "items": [asdict(i) for i in items]
+    }  # fmt: skip
+    write_text(args.out / "manifest.json", json.dumps(manifest))
+    counts = {s: sum(i.split == s for i in items) for s in ("train", "val", "test")}
+    print(f"{len(items)} crops ({counts}), {len(left_out)} photos without a usable face -> {args.out}")
+    return items
+
+
+def load(folder: Path) -> list[Item]:
+    """The items of a prepared folder."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        return [Item(**i) for i in manifest["items"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{folder} is no prepared folder ({error}); run `python -m train prepare` first") from None

@@ -1,0 +1,46 @@
+"""A fixed sheet of samples: what goes in, what comes out, what the teacher drew. For looking at, every few minutes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from streamtoon.types import U8
+from train import data, nets
+from train.checkpoint import write_bytes
+from train.nets import MUNet
+
+
+@torch.no_grad()
+def draw(net: MUNet, images: U8) -> U8:
+    """(N, h, w, 3) uint8 RGB -> (N, h, w, 4) uint8 RGBA, as the exported graph does it."""
+    logits = net.eval()(data.to_tensor(images).to(memory_format=torch.channels_last))
+    parts = torch.cat([nets.drawing(logits).expand(-1, 3, -1, -1), nets.matte(logits)], dim=1)
+    return (parts * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+
+
+def on_paper(rgba: U8) -> U8:
+    """(..., 4) uint8 -> (..., 3) uint8: the person drawn on white paper."""
+    alpha = rgba[..., 3:].astype(np.float32) / 255
+    return np.asarray(rgba[..., :3] * alpha + 255 * (1 - alpha) + 0.5, np.uint8)
+
+
+def tile(rows: list[U8]) -> U8:
+    """Rows of (n, h, w, 3) pictures -> one picture."""
+    return np.vstack([np.hstack(list(row)) for row in rows])
+
+
+def write(file: Path, net: MUNet, pairs: data.Pairs, count: int = 10) -> None:
+    """PNG of ``count`` held-out people: degraded photo, drawing, drawing on paper by the net's matte, teacher."""
+    picks = list(range(0, len(pairs.images), max(1, len(pairs.images) // count)))[:count]
+    part = data.batch(pairs, picks, [[7, p] for p in picks])
+    photos = ((part.photos + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    drawn = draw(net, photos)
+    teacher = (part.drawings * 255).to(torch.uint8).expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()
+    picture = tile([photos, drawn[..., :3], on_paper(drawn), teacher])
+    done, png = cv2.imencode(".png", picture[:, :, ::-1])
+    assert done
+    write_bytes(file, png.tobytes())

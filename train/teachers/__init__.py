@@ -1,0 +1,1 @@
+"""Teachers: procedural drawings that paired training imitates. One module, one function ``draw``, one look."""

@@ -1,0 +1,1 @@
+"""ONNX -> TensorRT engine. Nothing is here yet."""
