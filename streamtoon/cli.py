@@ -147,6 +147,8 @@ def _convert(args: argparse.Namespace) -> int:
     from streamtoon import convert, styles
 
     styles.load(args.style)
+    if args.private and args.compare:
+        raise UsageError("--compare shows the input beside the drawing, which --private forbids; leave one of them out")
     options = convert.Options(
         args.input,
         args.output,

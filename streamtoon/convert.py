@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
-from streamtoon import sinks
+from streamtoon import sinks, sources
+from streamtoon.errors import UsageError
 from streamtoon.flow import every
 from streamtoon.guard import Guard
+from streamtoon.meter import Meter
+from streamtoon.sinks import images
+from streamtoon.sinks import video as video_sink
 from streamtoon.sinks.encoder import Encoding
-from streamtoon.sources import video
-from streamtoon.types import Drawn, Frame
+from streamtoon.sources import portrait, video
+from streamtoon.sources.images import RATE, Pictures
+from streamtoon.types import U8, Drawn, Frame
 
 Toon = Callable[[Frame], Drawn]
+PAUSE: Final = 0.25  # seconds between two words about progress
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What to convert and how.
 
-    input      a film, a picture or a folder of pictures
-    output     the same kind; a folder takes a film's frames as pictures
+    input      a film, a picture, a folder of pictures or ``portrait:``
+    output     the same kind; a film's frames may go into a folder, and a folder's pictures into a film
     encoder    any encoder libavcodec has; None takes the one that suits the container
     crf        constant rate factor; None for the encoder's usual one
     preset     the encoder's speed against size; None for its usual one
@@ -89,43 +98,129 @@ class Summary:
 
 
 def convert(
-    options: Options, make_toon: Callable[[], Toon], progress: Callable[[Progress], None] | None = None
+    options: Options,
+    make_toon: Callable[[], Toon],
+    progress: Callable[[Progress], None] | None = None,
+    meter: Meter | None = None,
 ) -> Summary:
     """Read, draw and write; ``make_toon`` is called once input and output are known to be good.
 
+    A toon with the halves ``see`` and ``draw`` has a thread for each. ``meter`` gets the rows read and write. A film
+    with several video tracks has each of them drawn, by a toon of its own: none is kept undrawn and none is lost.
     Raises UsageError, SourceError and SinkError; then nothing is left at ``options.output``.
     """
-    encoding = Encoding(options.encoder, options.crf, options.preset, options.threads)
-    with video.open(options.input, threads=options.threads) as film:
-        sink = sinks.write(options.output, film, encoding=encoding, audio=options.audio, overwrite=options.overwrite)
-        toon = make_toon()
-        summary = Summary()
-        began = told = time.perf_counter()
-        with sink as send, closing(every(film.frames(), beside(toon) if options.compare else toon)) as drawn_frames:
-            for drawn in drawn_frames:
-                send(drawn)
-                summary.count(drawn)
-                now = time.perf_counter()
-                if progress and now - told > 0.25:
-                    told = now
-                    fps = summary.frames / (now - began)
-                    left = max(0, film.count - summary.frames) / fps if film.count else None
-                    progress(Progress(summary.frames, film.count, fps, left))
-        summary.seconds = time.perf_counter() - began
-        summary.fps = summary.frames / summary.seconds
-        summary.notices = film.notices + sink.notices
-        summary.damaged = film.damage
+    summary = Summary()
+    loop = _Loop(options, summary, progress, meter or Meter())
+    began = time.perf_counter()
+    with ExitStack() as stack:
+        source = stack.enter_context(sources.open(options.input, options.threads))
+        sink = _sink(options, source)
+        if isinstance(source, video.Film) and isinstance(sink, video_sink.VideoSink):
+            for index in source.others:
+                part = Path(options.output).with_name(f".{index}.{Path(options.output).name}")
+                stack.callback(part.unlink, missing_ok=True)
+                with video.open(source.path, index, options.threads) as film:
+                    loop.run(film, video_sink.write(str(part), film, encoding=_encoding(options), alone=True,
+                                                    overwrite=True), make_toon())
+                sink.also[index] = part
+            if source.others:
+                summary.notices.append(f"the film has {len(source.others) + 1} video tracks: each is drawn")
+        loop.run(source, sink, make_toon())
+    summary.seconds = time.perf_counter() - began
+    summary.fps = summary.frames / summary.seconds
+    summary.notices = list(dict.fromkeys(summary.notices))
     return summary
 
 
-def beside(toon: Toon) -> Toon:
-    """A toon whose pictures show the frame on the left and what ``toon`` makes of it on the right."""
+def _encoding(options: Options) -> Encoding:
+    return Encoding(options.encoder, options.crf, options.preset, options.threads)
+
+
+def _sink(options: Options, source: sources.Source) -> sinks.Sink:
+    """The sink for a source. Raises UsageError where the two do not go together."""
+    if sources.is_pictures(options.output) or not Path(options.output).suffix:
+        if not isinstance(source, (video.Film, Pictures)):
+            raise UsageError(f"cannot write {options.output}: the portrait is a film; name one, such as out.mp4")
+        return images.write(options.output, source, overwrite=options.overwrite)
+    if isinstance(source, Pictures) and source.count == 1:
+        raise UsageError(f"cannot write {options.output}: one picture is no film; name a picture, such as out.png")
+    film = source if isinstance(source, video.Film) else None
+    rate = Fraction(RATE if isinstance(source, Pictures) else portrait.FPS)
+    return video_sink.write(
+        options.output, film, encoding=_encoding(options), audio=options.audio, overwrite=options.overwrite, rate=rate
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    """From a source through a toon into a sink, counted and told of."""
+
+    options: Options
+    summary: Summary
+    progress: Callable[[Progress], None] | None
+    meter: Meter
+
+    def run(self, source: sources.Source, sink: sinks.Sink, toon: Toon) -> None:
+        stages = _stages(toon)
+        if self.options.compare:
+            stages = _beside(stages)
+        began = told = time.perf_counter()
+        done = 0
+        with sink as send, closing(every(self._read(source), *stages)) as pictures:
+            for drawn in pictures:
+                with self.meter("write"):
+                    send(drawn)
+                self.summary.count(drawn)
+                done += 1
+                now = time.perf_counter()
+                if self.progress and now - told >= PAUSE:
+                    told = now
+                    fps = done / (now - began)
+                    left = max(0, source.count - done) / fps if source.count else None
+                    self.progress(Progress(done, source.count, fps, left))
+        self.summary.notices += [*source.notices, *sink.notices]
+        self.summary.damaged = self.summary.damaged or source.damage
+
+    def _read(self, source: sources.Source) -> Iterator[Frame]:
+        frames = source.frames()
+        while True:
+            with self.meter("read"):
+                frame = next(frames, None)
+            if frame is None:
+                return
+            yield frame
+
+
+def _stages(toon: Toon) -> tuple[Callable[[Any], Any], ...]:
+    """The toon's halves, where it has them."""
+    see, draw = getattr(toon, "see", None), getattr(toon, "draw", None)
+    return (see, draw) if see and draw else (toon,)
+
+
+def _beside(stages: tuple[Callable[[Any], Any], ...]) -> tuple[Callable[[Any], Any], ...]:
+    """Stages whose pictures show the frame on the left and what ``stages`` make of it on the right."""
     show = Guard(private=False)
+    first, *rest = stages
 
-    def draw(frame: Frame) -> Drawn:
-        drawn = toon(frame)
-        planes = tuple(np.hstack(pair) for pair in zip(frame.planes, drawn.planes, strict=True))
+    def join(pair: tuple[Frame, Drawn]) -> Drawn:
+        frame, drawn = pair
+        planes = beside(frame.planes, drawn.planes)
         wide = Frame(planes, frame.layout, frame.index, frame.seconds, frame.colour)
-        return show(wide, planes if drawn.state == "drawn" else None, drawn.faces)
+        return show(wide, None if drawn.state == "passthrough" else planes, drawn.faces)
 
-    return draw
+    return (
+        lambda frame: (frame, first(frame)),
+        *[partial(_second, stage) for stage in rest],
+        join,
+    )
+
+
+def _second(stage: Callable[[Any], Any], pair: tuple[Frame, Any]) -> tuple[Frame, Any]:
+    return pair[0], stage(pair[1])
+
+
+def beside(left: tuple[U8, ...], right: tuple[U8, ...]) -> tuple[U8, ...]:
+    """Planes of two pictures of one size, side by side; in yuv420p the left one is brought to an even width."""
+    odd = len(left) > 1 and left[0].shape[1] % 2
+    left = (np.hstack([left[0], left[0][:, -1:]]), *left[1:]) if odd else left
+    return tuple(np.hstack(pair) for pair in zip(left, right, strict=True))

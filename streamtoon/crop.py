@@ -20,7 +20,7 @@ Affine = npt.NDArray[np.float64]
 
 LUMA: Final = (1, 0.0)  # (pitch, offset): frame px = pitch * sample + offset
 CHROMA: Final = (2, 0.5)
-VIEW: Final = 384  # longest side of the detector's view, px: twice what the full-range detector looks at
+VIEW: Final = 384  # least longest side of the detectors' view, px: twice what the full-range detector looks at
 OVERLAP: Final = 0.2  # of a tile's side shared with its neighbour, at least
 
 
@@ -107,9 +107,12 @@ def _warp(plane: U8, affine: Affine, size: int, grid: tuple[int, float]) -> U8:
 
 
 def view(frame: Frame) -> U8:
-    """Small RGB picture of the whole frame, (h, w, 3) uint8, longest side at most VIEW px: what the detectors see."""
+    """Small RGB picture of the whole frame, (h, w, 3) uint8, what the detectors see.
+
+    Shrunk by a whole number (that is quick) to a longest side of VIEW px or a little more.
+    """
     w, h = frame.width, frame.height
-    step = max(1, math.ceil(max(w, h) / VIEW))
+    step = max(1, max(w, h) // VIEW)
     shape = (max(1, w // step), max(1, h // step))
     if frame.layout == "rgb24":
         return np.asarray(cv2.resize(frame.planes[0], shape, interpolation=cv2.INTER_AREA))

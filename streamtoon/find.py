@@ -20,10 +20,13 @@ from streamtoon import models
 from streamtoon.crop import starts, view
 from streamtoon.types import F32, U8, Face, Frame
 
-LARGE: Final = 0.20  # of the view's longer side: wider faces are the short-range detector's
+LARGE: Final = 0.25  # of the view's longer side: wider faces are the short-range detector's
 SURE: Final = 0.75
+TINY: Final = 0.04  # of the view's longer side: narrower faces must be surer, since anything round looks like them
+TINY_SCORE: Final = 0.65
 LOOK: Final = 10  # frames between two looks with the full-range detector
 BLANK: Final = np.zeros((64, 64, 3), np.uint8)
+PATIENCE: Final = 4  # frames for which a known face may go on by the short-range detector's doubtful word alone
 SAME: Final = 0.3  # intersection over union above which two boxes are one face
 
 
@@ -34,25 +37,31 @@ class Finder:
         self._short = _detector("face_detection_short_range.tflite", min_score)
         self._full = _detector("face_detection_full_range_sparse.tflite", min_score)
         self._count = 0
-        self._known: list[Face] = []
+        self._known: list[tuple[Face, int]] = []  # and for how many frames it was only followed
 
     def __call__(self, frame: Frame, picture: U8 | None = None) -> list[Face]:
         """Faces of ``frame``, best first, ids not yet set. ``picture``: its ``crop.view``, where it is at hand."""
         picture = view(frame) if picture is None else picture
         near = _detect(self._short, picture, frame, [(slice(None), slice(None))])
-        large = LARGE * max(frame.width, frame.height)
+        large, tiny = (share * max(frame.width, frame.height) for share in (LARGE, TINY))
         sure = [f for f in near if f.score >= SURE and _width(f) >= large]
-        lost = [k for k in self._known if not any(overlap(k.box, f.box) > SAME for f in sure)]
+        lost = [k for k, _ in self._known if not any(overlap(k.box, f.box) > SAME for f in sure)]
         self._count += 1
         if not sure or lost or len(sure) < len(near) or self._count % LOOK == 1:
-            far = _detect(self._full, picture, frame, squares(picture))
+            parts = squares(picture)
+            if sure + lost and self._count % LOOK != 1:  # between two looks only where something is to be settled
+                doubtful = lost + [f for f in near if not any(f is s for s in sure)]
+                parts = [parts[i] for i in sorted({_home(f, frame, picture, parts) for f in doubtful})]
+            far = [f for f in _detect(self._full, picture, frame, parts) if f.score >= TINY_SCORE or _width(f) >= tiny]
             # a large face keeps the short-range keypoints where both agree: they jitter less
             agreed = [f for f in near if any(overlap(f.box, g.box) > SAME for g in far) and _width(f) >= large]
-            followed = [f for f in near if any(overlap(f.box, k.box) > 0.5 for k in self._known)]
-            faces = distinct([*sure, *agreed, *far, *followed])
+            seen = distinct([*sure, *agreed, *far])
+            followed = {id(f): n + 1 for k, n in self._known for f in near if n < PATIENCE and overlap(f.box, k.box) > 0.5}
+            faces = distinct([*seen, *(f for f in near if id(f) in followed)])
+            self._known = [(f, 0 if any(f is s for s in seen) else followed[id(f)]) for f in faces]
         else:
             faces = distinct(sure)
-        self._known = faces
+            self._known = [(f, 0) for f in faces]
         return faces
 
     def close(self) -> None:
@@ -148,6 +157,19 @@ def squares(picture: U8) -> list[tuple[slice, slice]]:
         for y in starts(h, side)
         for x in starts(w, side)
     ]
+
+
+def _home(face: Face, frame: Frame, picture: U8, parts: list[tuple[slice, slice]]) -> int:
+    """Index of the part of ``picture`` that holds most of ``face``."""
+    box = face.box * (picture.shape[1] / frame.width)
+
+    def held(part: tuple[slice, slice]) -> float:
+        rows, columns = part
+        corner = np.array([columns.start or 0, rows.start or 0])
+        end = np.array([columns.stop or picture.shape[1], rows.stop or picture.shape[0]])
+        return float(np.prod(np.maximum(np.minimum(box[2:], end) - np.maximum(box[:2], corner), 0)))
+
+    return max(range(len(parts)), key=lambda i: held(parts[i]))
 
 
 def _detect(detector: Any, picture: U8, frame: Frame, parts: list[tuple[slice, slice]]) -> list[Face]:

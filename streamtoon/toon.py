@@ -87,7 +87,8 @@ class Toon:
             drawn = self._run([*seen.scene, *seen.heads])
         with self.meter("blend"):
             drawings = [self._drawing(c, d, on_scene=i < len(seen.scene)) for i, (c, d) in enumerate(drawn)]
-            changed = bool(drawings) or self.background != "keep"
+            # an empty sheet is a picture of its own in a film; who asks for privacy gets the guard's held one or card
+            changed = bool(drawings) or (self.background != "keep" and not self._guard.private)
             planes = blend(seen.frame, drawings, self.background, self.style.paper) if changed else None
         return self._guard(seen.frame, planes, len(seen.faces))
 

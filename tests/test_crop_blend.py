@@ -179,8 +179,8 @@ def test_view_is_small_and_has_the_frames_colours():
     image = np.zeros((720, 1280, 3), np.uint8)
     image[:, :640] = (200, 40, 40)
     picture = view(yuv(image))
-    assert max(picture.shape) <= 384
-    assert np.abs(picture[90, 80].astype(int) - (200, 40, 40)).max() <= 3
+    assert 384 <= max(picture.shape) < 768
+    assert np.abs(picture[90, 100].astype(int) - (200, 40, 40)).max() <= 3
 
 
 def test_sample_is_exact_where_nothing_is_resampled():

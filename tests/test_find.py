@@ -91,5 +91,5 @@ def test_the_person_mask_covers_the_person(portrait):
 def test_nothing_is_said_on_stderr(capfd, moved):
     with Finder() as finder:
         finder(moved[0])
-        assert view(moved[0]).shape == (180, 320, 3)
+        assert view(moved[0]).shape == (360, 640, 3)
     assert capfd.readouterr().err == ""

@@ -36,8 +36,8 @@ def run(args: Verb) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The exit code: 0 done, 1 could not be done, 2 asked wrongly, 130 stopped by Ctrl-C (what was learned is saved)."""
-    args: Verb = tyro.cli(Verb, args=argv, prog="python -m train", description=__doc__)  # type: ignore[call-overload]
+    """The exit code: 0 done, 1 could not be done, 2 asked wrongly, 130 stopped by Ctrl-C (what was learned is kept)."""
+    args: Verb = tyro.cli(Verb, args=argv, prog="python -m train", description=__doc__)
     try:
         run(args)
     except BadInput as error:

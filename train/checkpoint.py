@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 
-class BadInput(Exception):
+class BadInput(Exception):  # noqa: N818 - it says what it is
     """What was asked cannot be done with what was given: one line, exit code 2."""
 
 
@@ -20,8 +20,8 @@ def write_bytes(file: Path, data: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
-        os.chmod(part, 0o644)
-        os.replace(part, file)
+        Path(part).chmod(0o644)
+        Path(part).replace(file)
     except BaseException:
         Path(part).unlink(missing_ok=True)
         raise
@@ -50,10 +50,10 @@ def load(file: Path) -> dict[str, Any]:
     if not file.is_file():
         raise BadInput(f"checkpoint {file} is not there; run `python -m train paired` first")
     try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        if not isinstance(state, dict) or "ema" not in state:
-            raise ValueError("it holds no training state")
+        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(f"checkpoint {file} cannot be read: {reason}") from None
+    if not isinstance(state, dict) or "ema" not in state:
+        raise BadInput(f"checkpoint {file} holds no training state")
     return state

@@ -1,12 +1,12 @@
 """Pairs on disk -> batches: the degraded photo goes in, the clean photo's drawing and matte are the target.
 
-Which pairs make step n, and how each is degraded, follows from (seed, n) alone: a resumed run sees what an uninterrupted
-one would have seen.
+Which pairs make step n, and how each is degraded, follows from (seed, n) alone: a resumed run sees what an
+uninterrupted one would have seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +68,7 @@ def to_tensor(images: U8) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).float() / 127.5 - 1
 
 
-def batches(pairs: Pairs, size: int, seed: int, start: int) -> Iterator[Batch]:
+def batches(pairs: Pairs, size: int, seed: int, start: int) -> Generator[Batch]:
     """Endless batches from step ``start`` on; the next two are made ready in the background."""
     total = len(pairs.images)
 

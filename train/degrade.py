@@ -6,14 +6,16 @@ told apart. Strong gammas are left out on purpose: they make dark skin and dim l
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from streamtoon.types import F32, U8
 
 Rng = np.random.Generator
+Floats = npt.NDArray[np.floating[Any]]
 KINDS: Final = ("clean", "noise", "jpeg", "dim")  # the fixed degradations that `evaluate` reports
 
 
@@ -21,7 +23,7 @@ def degrade(rng: Rng, image: U8) -> U8:
     """(h, w, 3) uint8 RGB -> the same scene through a worse camera; one picture in ten stays as it is."""
     if rng.random() < 0.1:
         return image
-    light = relight(rng, image.astype(np.float32) / 255)
+    light = relight(rng, to_unit(image))
     if rng.random() < 0.5:
         light = soften(rng, light)
     if rng.random() < 0.6:
@@ -35,7 +37,7 @@ def degrade(rng: Rng, image: U8) -> U8:
 def fixed(kind: str, image: U8, seed: int) -> U8:
     """One of KINDS, the same for everybody: sigma 12 noise, JPEG quality 25, or a third of the light with noise 4."""
     rng = np.random.default_rng(seed)
-    light = image.astype(np.float32) / 255
+    light = to_unit(image)
     if kind == "noise":
         return to_u8(light + rng.normal(0, 12 / 255, image.shape))
     if kind == "jpeg":
@@ -45,7 +47,12 @@ def fixed(kind: str, image: U8, seed: int) -> U8:
     return image
 
 
-def to_u8(light: F32) -> U8:
+def to_unit(image: U8) -> F32:
+    """0..255 -> 0..1."""
+    return np.asarray(image * np.float32(1 / 255), np.float32)
+
+
+def to_u8(light: Floats) -> U8:
     """0..1 -> 0..255, clipped."""
     return np.asarray(np.clip(light * 255 + 0.5, 0, 255), np.uint8)
 

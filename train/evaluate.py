@@ -16,17 +16,18 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
-from streamtoon.types import F32, U8
+import engines.openvino
+from engines import MAX_BATCH, Engine
+from streamtoon.types import U8
 from train import metrics, prepare, sheet
-from train.checkpoint import BadInput, write_bytes, write_text
-from train.compose import complexion, middle, skin_area
-from train.degrade import KINDS, fixed
-from train.export import run_onnx
+from train.checkpoint import BadInput, write_text
+from train.compose import complexion, skin_area
+from train.degrade import KINDS, fixed, to_u8, to_unit
 from train.landmarks import Contours
 from train.pairs import matte_target
-from train.prepare import CANVAS, SIZE
+from train.prepare import EDGE, middle
 from train.teachers.ink import polygon
 
 GAINS = (0.4, 0.55, 0.75, 1.0)  # synthetic complexions, as parts of the photographed lightness
@@ -59,7 +60,6 @@ class Person:
 
 def people(crops: Path, split: str) -> list[Person]:
     """The people of a split whose face contours are known."""
-    edge = (CANVAS - SIZE) // 2
     found = []
     for item in prepare.load(crops):
         shapes = item.shapes()
@@ -68,16 +68,17 @@ def people(crops: Path, split: str) -> list[Person]:
         canvas = prepare.read_rgb(crops / "crops" / f"{item.name}.png")
         mask = cv2.imread(str(crops / "masks" / f"{item.name}.png"), cv2.IMREAD_GRAYSCALE)
         if canvas is not None and mask is not None:
-            contours = {k: (v - edge).astype(np.float32) for k, v in shapes.items()}
+            contours = {k: (v - EDGE).astype(np.float32) for k, v in shapes.items()}
             found.append(Person(middle(canvas), middle(np.asarray(mask, np.uint8)), contours))
     if not found:
         raise BadInput(f"{crops} holds no people of the {split} split")
     return found
 
 
-def in_batches(onnx: bytes, images: list[U8]) -> U8:
+def in_batches(engine: Engine, images: list[U8]) -> U8:
     """What the style draws, (N, h, w, 4) uint8."""
-    return np.concatenate([run_onnx(onnx, np.stack(images[i : i + 8])) for i in range(0, len(images), 8)])
+    parts = [np.stack(images[i : i + MAX_BATCH]) for i in range(0, len(images), MAX_BATCH)]
+    return np.concatenate([engine(part) for part in parts])
 
 
 def face_tones(pictures: U8 | list[U8], persons: list[Person]) -> Tensor:
@@ -92,9 +93,8 @@ def face_tones(pictures: U8 | list[U8], persons: list[Person]) -> Tensor:
 
 def darker(person: Person, gain: float) -> U8:
     """The person with skin ``gain`` times as light, all else unchanged."""
-    light = person.image.astype(np.float32) / 255
-    skin: F32 = skin_area(person.image, person.mask, person.contours)[..., None]
-    return np.asarray(np.clip((light + skin * (complexion(light, skin, gain) - light)) * 255, 0, 255), np.uint8)
+    skin = skin_area(person.image, person.mask, person.contours)[..., None]
+    return to_u8(complexion(to_unit(person.image), skin, gain))
 
 
 def _unit(pictures: U8 | list[U8]) -> Tensor:
@@ -116,7 +116,7 @@ def evaluate(args: Args) -> dict[str, Any]:
     files = [f for f in sorted(args.style.glob("*.onnx")) if ".fp16." not in f.name]
     if not files:
         raise BadInput(f"{args.style} holds no ONNX file; run `python -m train export` first")
-    onnx = files[0].read_bytes()
+    engine = engines.openvino.load(files[0], precision="f32")
     draw = import_module(f"train.teachers.{args.teacher}").draw
     persons = people(args.crops, args.split)
     target = _unit([draw(p.image, p.mask, p.contours) for p in tqdm(persons, "teacher")])
@@ -124,23 +124,24 @@ def evaluate(args: Args) -> dict[str, Any]:
     rows = []
     for kind in KINDS:
         inputs = [fixed(kind, p.image, i) for i, p in enumerate(persons)]
-        student = in_batches(onnx, inputs)
+        student = in_batches(engine, inputs)
         teacher = [draw(x, p.mask, p.contours) for x, p in zip(tqdm(inputs, kind), persons, strict=True)]
         masks = _unit([matte_target(p.mask) for p in persons])
         matte = {"matte_iou": metrics.overlap(_unit(student[..., 3]), masks)}
         result[kind] = {"net": scores(student[..., 0], target) | matte, "teacher": scores(teacher, target)}
-        rows += [np.stack(inputs[::8]), sheet.on_paper(student[::8]), np.repeat(np.stack(teacher[::8])[..., None], 3, 3)]
+        teacher_rgb = np.repeat(np.stack(teacher[::8])[..., None], 3, axis=3)
+        rows += [np.stack(inputs[::8]), sheet.on_paper(student[::8]), teacher_rgb]
         if kind == "clean":
             drawn, luma = face_tones(student[..., 0], persons), face_tones([p.image for p in persons], persons)
             result["tone_slope"] = metrics.slope(luma, drawn)
             result["tone_slope_teacher"] = metrics.slope(luma, face_tones(teacher, persons))
     made = [[darker(p, g) for p in persons] for g in GAINS]
     lumas = torch.cat([face_tones(m, persons) for m in made])
-    tones = torch.cat([face_tones(in_batches(onnx, m)[..., 0], persons) for m in made])
+    tones = torch.cat([face_tones(in_batches(engine, m)[..., 0], persons) for m in made])
     result["tone_slope_synthetic"] = metrics.slope(lumas, tones)
     print(table(result))
     write_text(args.out / "evaluation.json", json.dumps(result, indent=1))
-    write_bytes(args.out / "evaluation.png", cv2.imencode(".png", sheet.tile(rows)[:, :, ::-1])[1].tobytes())
+    sheet.write_png(args.out / "evaluation.png", sheet.tile(rows))
     return result
 
 
@@ -154,8 +155,10 @@ def table(result: dict[str, Any]) -> str:
             lines.append(f"| {kind} | {who} | {s['psnr']:.2f} | {s['ssim']:.3f} | {s['ms_ssim']:.3f} | {iou} |")
     lines += [
         "",
-        f"Slope of drawn face tone against photographed face luma, {result['people']} people: "
-        f"{result['tone_slope']:.2f} (teacher {result['tone_slope_teacher']:.2f}); "
-        f"with synthetic complexions: {result['tone_slope_synthetic']:.2f}.",
+        (
+            f"Slope of drawn face tone against photographed face luma, {result['people']} people: "
+            f"{result['tone_slope']:.2f} (teacher {result['tone_slope_teacher']:.2f}); "
+            f"with synthetic complexions: {result['tone_slope_synthetic']:.2f}."
+        ),
     ]
     return "\n".join(lines)

@@ -1,11 +1,10 @@
-"""Contours of a face from MediaPipe's landmarker: training only, the live program needs six keypoints and no more."""
+"""Contours of a face out of the live program's face mesh: the teachers draw lids and lips by them."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-import cv2
-from streamtoon import find
+from streamtoon.find import Landmarks
 from streamtoon.types import F32, U8
 
 # indices into MediaPipe's canonical face mesh (Kartynnik et al., arXiv 1907.06724), in order around each contour
@@ -21,21 +20,9 @@ CONTOURS: Final = {
 Contours = dict[str, F32]
 
 
-class Landmarker:
-    """Crop image of one upright face -> its contours. Use as a context manager."""
-
-    def __init__(self) -> None:
-        self._landmarks = find.Landmarks()
-
-    def __call__(self, image: U8, margin: float = 2.2) -> Contours | None:
-        """(h, h, 3) uint8 RGB crop -> {name: (n, 2) float32 px} for every name in CONTOURS; None where no face was found."""
-        points = self._landmarks(image, margin)
-        if points is None:
-            return None
-        return {name: points[[int(i) for i in order.split()]] for name, order in CONTOURS.items()}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
-        """Nothing to free."""
+def contours(landmarks: Landmarks, image: U8, margin: float) -> Contours | None:
+    """(size, size, 3) uint8 RGB crop -> {name: (n, 2) float32 px} for every name in CONTOURS; None without a face."""
+    points = landmarks(image, margin)
+    if points is None:
+        return None
+    return {name: points[[int(i) for i in order.split()]] for name, order in CONTOURS.items()}

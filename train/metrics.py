@@ -25,7 +25,7 @@ def ssim(out: Tensor, target: Tensor) -> float:
 
 
 def similarity(out: Tensor, target: Tensor) -> Tensor:
-    """Mean MS-SSIM (Wang, Simoncelli and Bovik 2003) of (N, C, h, w) in 0..1, sides above 160; can be differentiated."""
+    """Mean MS-SSIM (Wang, Simoncelli and Bovik 2003) of (N, C, h, w) in 0..1, sides above 160."""
     value: Tensor = _ms_ssim(out, target, data_range=1.0, size_average=True)
     return value
 

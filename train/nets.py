@@ -1,7 +1,8 @@
-"""Compact generators that deploy everywhere: BatchNorm that folds away, ReLU, nearest-up and pixel-shuffle, channels in eights.
+"""Compact generators that deploy everywhere: BatchNorm that folds away, ReLU, nearest-up, channels in eights.
 
-``munet24`` and ``munet32``: pixel-unshuffle x2 -> w channels at half size -> 2w -> 4w with four inverted residuals (Sandler
-et al., MobileNetV2, CVPR 2018, section 3.3) -> back up with additive skips -> pixel-shuffle x2 (Shi et al., CVPR 2016).
+``munet24`` and ``munet32``: pixel-unshuffle x2 -> w channels at half size -> 2w -> 4w with four inverted residuals
+(Sandler et al., MobileNetV2, CVPR 2018, section 3.3) -> back up with additive skips -> pixel-shuffle x2 (Shi et al.,
+CVPR 2016).
 Two heads share the last features: the drawing, and the matte that says where the person is. A constant hatch texture
 joins before the drawing head: a convolution sees where a pixel's neighbours are but not where it is itself, so without
 the texture it cannot know a stroke's phase and paints the average, a soft wash.
@@ -9,12 +10,12 @@ the texture it cannot know a stroke's phase and paints the average, a soft wash.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from train.teachers.ink import texture
 
@@ -30,11 +31,11 @@ def conv(inp: int, out: int, size: int = 3, stride: int = 1, groups: int = 1, *,
 class InvertedResidual(nn.Module):
     """x + project(depthwise(expand(x))), twice as wide inside."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, size: int = 3) -> None:
         super().__init__()
         wide = 2 * channels
         self.layers = nn.Sequential(
-            conv(channels, wide, 1), conv(wide, wide, 3, groups=wide), conv(wide, channels, 1, relu=False)
+            conv(channels, wide, 1), conv(wide, wide, size, groups=wide), conv(wide, channels, 1, relu=False)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,14 +54,17 @@ class MUNet(nn.Module):
         w = width
         self.stem = conv(12, w)
         self.down1, self.down2 = conv(w, 2 * w, stride=2), conv(2 * w, 4 * w, stride=2)
-        self.middle = nn.Sequential(*(InvertedResidual(4 * w) for _ in range(blocks)))
+        self.middle = nn.Sequential(*(InvertedResidual(4 * w, 5) for _ in range(blocks)))
+        # where in the crop: faces are aligned, so a mouth or a shoulder has its place
+        self.rows = nn.Parameter(torch.zeros(1, 4 * w, size // 8, 1))
+        self.columns = nn.Parameter(torch.zeros(1, 4 * w, 1, size // 8))
         # the whole picture's light and tone, seen at once: what tells a dark room from dark skin
         self.context = nn.Sequential(nn.Conv2d(4 * w, 4 * w, 1), nn.ReLU(inplace=True), nn.Conv2d(4 * w, 4 * w, 1))
         self.narrow2, self.up2 = conv(4 * w, 2 * w, 1, relu=False), conv(2 * w, 2 * w)
         self.fine = InvertedResidual(2 * w)
         self.narrow1, self.up1 = conv(2 * w, w, 1, relu=False), conv(w, w)
-        waves = torch.from_numpy(np.round(texture(size) * 255).astype(np.uint8))[None] if hatch else None
-        self.register_buffer("texture", waves, persistent=False)
+        waves = torch.from_numpy(np.round(texture(size) * 255).astype(np.uint8))[None]
+        self.register_buffer("texture", F.pixel_unshuffle(waves, 2) if hatch else None, persistent=False)
         self.head = conv(w + (8 if hatch else 0), w)
         self.out = nn.Conv2d(w, 8, 3, padding=1)
         nn.init.zeros_(self.context[2].weight)  # type: ignore[arg-type]
@@ -73,20 +77,20 @@ class MUNet(nn.Module):
         """Logits; channel DRAWING: above 0 is paper, below is ink; channel MATTE: above 0 is the person."""
         half = self.stem(F.pixel_unshuffle(x, 2))
         quarter = self.down1(half)
-        small = self.middle(self.down2(quarter))
+        small = self.middle(self.down2(quarter) + (self.rows + self.columns))
         small = small + self.context(small.mean(dim=(2, 3), keepdim=True))
         quarter = self.up2(quarter + F.interpolate(self.narrow2(small), scale_factor=2.0, mode="nearest"))
         quarter = self.fine(quarter)
         last = self.up1(half + F.interpolate(self.narrow1(quarter), scale_factor=2.0, mode="nearest"))
         if self.texture is not None:
-            waves = F.pixel_unshuffle(self.texture.to(last.dtype) * (2 / 255) - 1, 2)
-            last = torch.cat([last, waves.expand(len(x), -1, -1, -1)], dim=1)
+            waves = self.texture.to(last.dtype).expand(x.shape[0], -1, -1, -1)  # whole numbers: a byte each in the file
+            last = torch.cat([last, waves * (2 / 255) - 1], dim=1)
         out: Tensor = F.pixel_shuffle(self.out(self.head(last)), 2)
         return out
 
 
 def drawing(logits: Tensor) -> Tensor:
-    """(N, 2, h, w) logits -> (N, 1, h, w): 1 is paper, 0 ink; reaches a little beyond both, so that clipping makes them pure."""
+    """(N, 2, h, w) logits -> (N, 1, h, w): 1 paper, 0 ink; a little beyond both, so that clipping makes them pure."""
     return torch.sigmoid(logits[:, DRAWING : DRAWING + 1]) * 1.06 - 0.03
 
 
@@ -109,8 +113,7 @@ def gmac(net: MUNet, size: int = 256) -> float:
 
     def count(layer: nn.Module, _: object, out: Tensor) -> None:
         nonlocal total
-        assert isinstance(layer, nn.Conv2d)
-        total += out[0].numel() * layer.weight[0].numel()
+        total += out[0].numel() * cast(nn.Conv2d, layer).weight[0].numel()
 
     hooks = [m.register_forward_hook(count) for m in net.modules() if isinstance(m, nn.Conv2d)]
     was = net.training

@@ -1,14 +1,14 @@
 """Crops -> pairs on disk: random views of people and what the teacher draws of them.
 
-``OUT/{train,val}_{images,drawings,mattes}.npy``: (N, 256, 256, 3), (N, 256, 256), (N, 256, 256) uint8. Drawing once and training many times over keeps the
-teacher's tenth of a second out of the training loop. Every view has its own seed: the files are the same on every run.
+``OUT/{train,val}_{images,drawings,mattes}.npy``: (N, 256, 256, 3), (N, 256, 256), (N, 256, 256) uint8. Drawing once
+and training many times over keeps the teacher's tenth of a second out of the training loop. Every view has its own
+seed: the files are the same on every run.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -17,12 +17,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from streamtoon.types import U8
 from train import prepare
 from train.checkpoint import BadInput
-from train.compose import compose
+from train.compose import compose, nobody
+from train.degrade import to_unit
 from train.prepare import SIZE
 from train.teachers.ink import ramp
 
@@ -43,6 +44,8 @@ class Args:
     """random views of each person"""
     backgrounds: Path | None = None
     """folder of pictures to put behind people, beside the other people's own photos"""
+    empty: float = 0.05
+    """part of the views that show nobody: what the whole frame's tiles may look like"""
     seed: int = 0
     """changes every view"""
     workers: int = max(1, (os.cpu_count() or 2) // 2)
@@ -51,17 +54,17 @@ class Args:
 
 def matte_target(mask: U8) -> U8:
     """A person mask with its flat parts brought to exactly 0 and 255, its edge kept soft."""
-    return np.asarray(255 * ramp(mask.astype(np.float32) / 255, 0.2, 0.8) + 0.5, np.uint8)
+    return np.asarray(255 * ramp(to_unit(mask), 0.2, 0.8) + 0.5, np.uint8)
 
 
 @cache
-def _others(crops: Path, backgrounds: Path | None) -> Sequence[U8]:
-    """A few dozen pictures to put behind people."""
+def _others(crops: Path, backgrounds: Path | None) -> tuple[list[U8], list[U8]]:
+    """A few dozen other people, and the scenes: pictures to put behind people."""
     items = [i for i in prepare.load(crops) if i.split == "train"]
-    names = [crops / "crops" / f"{i.name}.png" for i in items[:: max(1, len(items) // 40)]]
-    names += sorted(f for f in backgrounds.iterdir() if f.suffix.lower() in prepare.PICTURES) if backgrounds else []
-    pictures = (prepare.read_rgb(n) for n in names)
-    return [p for p in pictures if p is not None]
+    people = [crops / "crops" / f"{i.name}.png" for i in items[:: max(1, len(items) // 40)]]
+    scenes = sorted(f for f in backgrounds.iterdir() if f.suffix.lower() in prepare.PICTURES) if backgrounds else []
+    first, second = ([p for p in map(prepare.read_rgb, names) if p is not None] for names in (people, scenes))
+    return first, second
 
 
 def _view(job: tuple[Args, prepare.Item, int]) -> tuple[U8, U8, U8]:
@@ -72,8 +75,12 @@ def _view(job: tuple[Args, prepare.Item, int]) -> tuple[U8, U8, U8]:
     if canvas is None or mask is None:
         raise BadInput(f"crop or mask of {item.name} is missing in {args.crops}; run `prepare` again")
     rng = np.random.default_rng([args.seed, view, int(item.sha256[:8], 16)])
-    others = _others(args.crops, args.backgrounds)
-    image, mask, contours = compose(rng, canvas, np.asarray(mask, np.uint8), item.shapes(), others)
+    people, scenes = _others(args.crops, args.backgrounds)
+    if rng.random() < args.empty and scenes:
+        image, mask, contours = nobody(rng, scenes)
+    else:
+        others = [*people, *scenes * 2]
+        image, mask, contours = compose(rng, canvas, np.asarray(mask, np.uint8), item.shapes(), others)
     drawing: U8 = import_module(f"train.teachers.{args.teacher}").draw(image, mask, contours)
     return image, drawing, matte_target(mask)
 

@@ -16,16 +16,17 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from streamtoon import crop
-from streamtoon.find import Finder, PersonMask
+from streamtoon.find import Finder, Landmarks, PersonMask
 from streamtoon.types import F32, U8, Frame
 from train.checkpoint import BadInput, write_text
-from train.landmarks import Contours, Landmarker
+from train.landmarks import Contours, contours
 
 SIZE: Final = 256  # side of a crop, px
 CANVAS: Final = 320  # side of a stored canvas, px; its middle SIZE px are the live crop
+EDGE: Final = (CANVAS - SIZE) // 2
 PICTURES: Final = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 BLANK: Final = Frame((np.zeros((64, 64, 3), np.uint8),), "rgb24", 0, Fraction(0))
 
@@ -72,6 +73,11 @@ def read_rgb(file: Path) -> U8 | None:
     return None if picture is None else np.ascontiguousarray(picture[:, :, ::-1])
 
 
+def middle(canvas: U8) -> U8:
+    """The live crop out of a stored canvas, or of its mask."""
+    return np.ascontiguousarray(canvas[EDGE : EDGE + SIZE, EDGE : EDGE + SIZE])
+
+
 def canvas_of(picture: U8, finder: Finder, margin: float) -> tuple[U8, F32, float] | None:
     """A photo -> (canvas, keypoints (6, 2) in canvas px, score) of its largest face; None without one."""
     frame = Frame((picture,), "rgb24", 0, Fraction(0))
@@ -81,7 +87,7 @@ def canvas_of(picture: U8, finder: Finder, margin: float) -> tuple[U8, F32, floa
         return None
     face = max(faces, key=lambda f: float(f.box[2] - f.box[0]) * f.score)
     affine = crop.square(face, margin, SIZE)
-    affine[:, 2] += (CANVAS - SIZE) / 2
+    affine[:, 2] += EDGE
     keypoints = face.keypoints @ affine[:, :2].T + affine[:, 2]
     return crop.sample(frame, affine, CANVAS), keypoints.astype(np.float32), float(face.score)
 
@@ -96,7 +102,7 @@ def prepare(args: Args) -> list[Item]:
     for folder in ("crops", "masks"):
         (args.out / folder).mkdir(parents=True, exist_ok=True)
     items, left_out = [], []
-    person, landmarks = PersonMask(), Landmarker()
+    person, landmarks = PersonMask(), Landmarks()
     try:
         with Finder() as finder:
             for file in tqdm(files, "prepare", unit="photo"):
@@ -106,14 +112,12 @@ def prepare(args: Args) -> list[Item]:
                     left_out.append(file.name)
                     continue
                 canvas, keypoints, score = found
-                contours = landmarks(canvas, keypoints)
+                found_contours = contours(landmarks, middle(canvas), args.margin)
                 cv2.imwrite(str(args.out / "crops" / f"{file.stem}.png"), canvas[:, :, ::-1])
                 cv2.imwrite(str(args.out / "masks" / f"{file.stem}.png"), person(canvas))
                 digest = hashlib.sha256(file.read_bytes()).hexdigest()
-                shapes = contours and {k: v.round(1).tolist() for k, v in contours.items()}
-                items.append(
-                    Item(file.stem, digest, split_of(file.name), score, keypoints.round(1).tolist(), shapes)
-                )
+                shapes = {k: (v + EDGE).round(1).tolist() for k, v in (found_contours or {}).items()} or None
+                items.append(Item(file.stem, digest, split_of(file.name), score, keypoints.round(1).tolist(), shapes))
     finally:
         person.close()
     if not items:

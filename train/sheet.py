@@ -41,6 +41,9 @@ def write(file: Path, net: MUNet, pairs: data.Pairs, count: int = 10) -> None:
     drawn = draw(net, photos)
     teacher = (part.drawings * 255).to(torch.uint8).expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()
     picture = tile([photos, drawn[..., :3], on_paper(drawn), teacher])
-    done, png = cv2.imencode(".png", picture[:, :, ::-1])
-    assert done
-    write_bytes(file, png.tobytes())
+    write_png(file, picture)
+
+
+def write_png(file: Path, picture: U8) -> None:
+    """Write (h, w, 3) uint8 RGB atomically."""
+    write_bytes(file, cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from streamtoon.errors import UsageError
 from streamtoon.sources import is_pictures
@@ -50,7 +50,7 @@ def write(target: str, like: Film | Pictures | None = None, **options: Any) -> S
         return images.write(target, like, **options)
     from streamtoon.sinks import video
 
-    return video.write(target, like, **options)
+    return video.write(target, cast("Film | None", like), **options)
 
 
 def check(drawn: Drawn) -> None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Final, cast
 
 import av
-import numpy as np
 from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from streamtoon.errors import UsageError
-from streamtoon.sources.video import ColourTags
+from streamtoon.sources.video import ColourTags, samples
 from streamtoon.types import U8
 
 FRAME_DURATION: Final = 1 << 8  # AV_CODEC_FLAG_FRAME_DURATION: hand the frames' durations on to the packets
@@ -25,9 +28,14 @@ DEFAULTS: Final = {  # what each encoder is told when nobody says otherwise
     "libx264": {"crf": "18", "preset": "veryfast"},
     "libx265": {"crf": "20", "preset": "veryfast", "x265-params": "log-level=none"},
     "libsvtav1": {"crf": "28", "preset": "8"},
+    "mjpeg": {"strict": "unofficial"},  # takes the range films have
     "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
 }
 BITS: Final = Fraction(1, 4)  # a pixel, for encoders that know no constant rate factor
+PRESET_NAMED: Final = ("libx264", "libx265")
+PRESETS: Final = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+)  # fmt: skip
 LAYOUTS: Final = ("yuv420p", "yuvj420p", "nv12", "yuv444p", "yuv422p", "gbrp", "rgb24", "bgr0")
 
 
@@ -48,7 +56,7 @@ class Encoding:
 
 
 def choose(encoding: Encoding, container: str) -> str:
-    """Name of the encoder for a container format. Raises UsageError for one libavcodec does not have."""
+    """Name of the encoder for a container format. Raises UsageError where libavcodec or the container has none such."""
     name = encoding.encoder or ENCODERS.get(container, "libx264")
     try:
         codec = av.Codec(name, "w")
@@ -56,6 +64,13 @@ def choose(encoding: Encoding, container: str) -> str:
         raise UsageError(f"there is no encoder {name!r} here; try libx264, libx265, libvpx-vp9 or ffv1") from None
     if codec.type != "video":
         raise UsageError(f"{name} encodes {codec.type}, not pictures; try libx264, libx265, libvpx-vp9 or ffv1")
+    if encoding.preset and name in PRESET_NAMED and encoding.preset not in PRESETS:  # x264 itself would shout
+        raise UsageError(f"{name} has no preset {encoding.preset!r}; choose one of {', '.join(PRESETS)}")
+    with av.open(io.BytesIO(), "w", format=container) as trial:
+        try:
+            trial.add_stream(name, rate=1)
+        except ValueError:
+            raise UsageError(f"{container} takes no {name}; leave --encoder out, or write .mkv") from None
     return name
 
 
@@ -72,6 +87,8 @@ class Encoder:
         time_base: Fraction, rate: Fraction, aspect: Fraction | None, tags: ColourTags,
     ) -> None:
         name = choose(encoding, output.format.name)
+        if name == "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # only errors: there is no other way to keep it quiet
         options = _options(name, encoding, notices)
         if output.format.name == "avi":  # holds times of decoding only, and only at a constant rate
             options["bf"], time_base = "0", 1 / rate
@@ -90,7 +107,7 @@ class Encoder:
             ctx.flags |= FRAME_DURATION
             ctx.options = dict(options)
             if "crf" not in options:
-                ctx.bit_rate = round(BITS * size[0] * size[1] * min(rate, 60))
+                ctx.bit_rate = round(BITS * size[0] * size[1] * min(rate, Fraction(60)))
 
         why = ""
         for self.size in dict.fromkeys((size, even)):
@@ -104,16 +121,14 @@ class Encoder:
             told = ", ".join(f"{k} {v}" for k, v in options.items()) or "no options"
             raise UsageError(f"{name} cannot encode {_x(size)} px with {told}: {why}; change these or the encoder")
         if self.size != size:
-            notices.append(f"{name} needs even sizes: the last column or row is repeated, {_x(size)} -> {_x(self.size)}")
-        if self.time_base != time_base:
-            notices.append(f"{name} keeps no clock of {time_base} s: times are rounded to {self.time_base} s")
-        self.stream = output.add_stream(name, rate=rate)
+            notices.append(f"{name} needs even sizes: {_x(size)} becomes {_x(self.size)}, its last row or column repeated")
+        self.stream = cast(VideoStream, output.add_stream(name, rate=rate))
         configure(self.stream.codec_context, self.size, self.time_base)
         self.stream.time_base = self.time_base
         self._tags = tags
         self._frame = VideoFrame(*self.size, "yuv420p")
 
-    def encode(self, planes: tuple[U8, ...], ticks: int, duration: int) -> list[Packet]:
+    def encode(self, planes: tuple[U8, ...], ticks: int, duration: int) -> list[Packet[Stream]]:
         """Packets that are ready after yuv420p ``planes``, shown from ``ticks`` on for ``duration``."""
         frame, tags = self._frame, self._tags
         frame.make_writable()
@@ -123,7 +138,7 @@ class Encoder:
         frame.color_primaries, frame.color_trc = tags.primaries, tags.transfer
         return self.stream.encode(frame)
 
-    def flush(self) -> list[Packet]:
+    def flush(self) -> list[Packet[Stream]]:
         """The packets the encoder still holds."""
         return self.stream.encode(None)
 
@@ -132,7 +147,7 @@ def fill(frame: VideoFrame, planes: tuple[U8, ...]) -> None:
     """Copy planes into a frame as large or larger: the last column and row are repeated."""
     for plane, room in zip(planes, frame.planes, strict=True):
         h, w = plane.shape
-        rows = np.frombuffer(room, np.uint8).reshape(-1, room.line_size)
+        rows = samples(room)
         rows[:h, :w] = plane
         rows[:h, w : room.width] = plane[:, -1:]
         rows[h:] = rows[h - 1]
@@ -152,8 +167,7 @@ def _options(name: str, encoding: Encoding, notices: list[str]) -> dict[str, str
 
 def _trial(name: str, configure: Callable[[VideoCodecContext], None]) -> str:
     """Why an encoder refuses to open, in its own words; empty where it opens."""
-    ctx = av.CodecContext.create(name, "w")
-    assert isinstance(ctx, VideoCodecContext)
+    ctx = av.Codec(name, "w").create("video")
     configure(ctx)
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)

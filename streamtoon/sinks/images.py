@@ -5,20 +5,19 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
-from av.video.frame import VideoFrame
 from PIL import Image
 
+from streamtoon.blend import to_rgb
 from streamtoon.errors import SinkError, UsageError
 from streamtoon.sinks import Send, check, check_target
-from streamtoon.sinks.encoder import fill
 from streamtoon.sources import PICTURES
 from streamtoon.sources.images import Pictures
 from streamtoon.sources.video import Film
-from streamtoon.types import U8, Drawn
+from streamtoon.types import Drawn
 
-SETTINGS: Final[dict[str, dict[str, int | str]]] = {
+SETTINGS: Final[dict[str, dict[str, Any]]] = {
     ".jpg": {"quality": 95, "subsampling": 0},
     ".jpeg": {"quality": 95, "subsampling": 0},
     ".png": {"compress_level": 3},
@@ -65,7 +64,8 @@ class PictureSink:
         name = self.target.name if self._alone else source.name if source else f"{drawn.index:06d}.png"
         path = self._part / name
         try:
-            Image.fromarray(to_rgb(drawn)).save(path, **SETTINGS.get(path.suffix.lower(), {}), **_profile(source))
+            settings = {**SETTINGS.get(path.suffix.lower(), {}), **_profile(source)}
+            Image.fromarray(to_rgb(drawn.planes, drawn.layout, drawn.colour)).save(path, None, **settings)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
             raise SinkError(f"cannot write {self.target}: {why}; free some space or choose another place") from None
@@ -94,26 +94,14 @@ class PictureSink:
             raise SinkError(f"cannot write {self.target}: {error.strerror}; choose another place") from None
 
 
-def to_rgb(drawn: Drawn) -> U8:
-    """(h, w, 3) RGB of a picture, whatever its layout."""
-    if drawn.layout == "rgb24":
-        return drawn.planes[0]
-    frame = VideoFrame(drawn.width, drawn.height, "yuv420p")
-    fill(frame, drawn.planes)
-    matrix = {"bt709": "ITU709", "bt2020": "BT2020"}.get(drawn.colour.matrix, "ITU601")
-    return frame.to_ndarray(
-        format="rgb24", src_colorspace=matrix, dst_color_range="JPEG", interpolation="BICUBIC",
-        src_color_range="JPEG" if drawn.colour.full_range else "MPEG",
-    )
-
-
-def _profile(source: Path | None) -> dict[str, bytes]:
+def _profile(source: Path | None) -> dict[str, Any]:
     """The colour profile of the source picture: without it the same numbers are other colours."""
     if source is None:
         return {}
     with Image.open(source) as file:
         profile = file.info.get("icc_profile")
-    return {"icc_profile": profile} if profile else {}
+        # a profile for grey or for printing inks says nothing of RGB
+        return {"icc_profile": profile} if profile and file.mode in ("RGB", "RGBA", "P") else {}
 
 
 def write(target: str, like: Film | Pictures | None = None, *, overwrite: bool = False) -> PictureSink:

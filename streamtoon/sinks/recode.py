@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
-from typing import Final
+from typing import Final, cast
 
 import av
 from av.audio.codeccontext import AudioCodecContext
@@ -12,29 +13,40 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
-from av.subtitles.codeccontext import SubtitleCodecContext
+from av.subtitles.stream import SubtitleStream
 
 SOUND: Final = ("aac", "libopus", "libmp3lame", "flac", "pcm_s16le")  # the first the container takes
 TEXT: Final = ("mov_text", "srt", "webvtt", "ass")
+MPEGTS: Final = frozenset({"aac", "ac3", "dts", "eac3", "libmp3lame", "libopus", "mp2", "mp3", "opus", "truehd",
+                           "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"})  # fmt: skip
 BITS: Final = 80_000  # a second and channel
-DRIFT: Final = Fraction(1, 10)  # seconds of sound that must be missing before silence is left in its place
+DRIFT: Final = Fraction(1, 10)  # seconds of sound that must be missing before they are left out of the count
+
+
+def takes(container: str, codec: str) -> bool:
+    """Whether a container takes a codec, which is given by its own name or that of an encoder."""
+    if container == "mpegts":  # libav would put anything into it, and find nothing again
+        return codec in MPEGTS
+    with av.open(io.BytesIO(), "w", format=container) as trial:
+        try:
+            trial.add_mux_stream(codec)
+        except ValueError:
+            return False
+    return True
 
 
 class Sound:
     """A sound track on its way into another codec. Raises ValueError where the container takes none we have."""
 
     def __init__(self, source: AudioStream, output: OutputContainer) -> None:
-        ctx = source.codec_context
-        name, rate, layout = _sound(ctx, output)
-        self.stream = output.add_stream(name, rate=rate)
-        assert isinstance(self.stream, AudioStream)
+        self.codec, rate, layout = _sound(source.codec_context, output)
+        self.stream = cast(AudioStream, output.add_stream(self.codec, rate=rate))
         self.stream.codec_context.layout = layout
         self.stream.codec_context.bit_rate = BITS * self.stream.codec_context.channels
-        self.codec = name
         self._source = source
         self._next: int | None = None  # first sample of the next frame, on the sound's own clock
 
-    def packets(self, packet: Packet) -> list[Packet]:
+    def packets(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
         """What is ready after ``packet``; an empty one ends the track."""
         ready = []
         for frame in self._source.decode(packet):
@@ -53,16 +65,16 @@ class Sound:
 def _sound(source: AudioCodecContext, output: OutputContainer) -> tuple[str, int, str]:
     """Encoder, samples a second and channel layout for a track."""
     for name in SOUND:
-        if name not in output.supported_codecs:
+        if not takes(output.format.name, name):
             continue
-        rates = av.Codec(name, "w").audio_rates
-        rate = source.sample_rate if not rates or source.sample_rate in rates else 48_000
+        codec = av.Codec(name, "w")
+        fits = not codec.audio_rates or source.sample_rate in codec.audio_rates
+        rate = source.sample_rate if fits else 48_000
         for layout in (source.layout.name, "stereo"):
-            trial = av.CodecContext.create(name, "w")
-            assert isinstance(trial, AudioCodecContext)
+            trial = codec.create("audio")
             try:
                 trial.sample_rate, trial.layout = rate, layout
-                trial.format = (trial.codec.audio_formats or [av.AudioFormat("s16")])[0]
+                trial.format = codec.audio_formats[0] if codec.audio_formats else "s16"
                 trial.open()
             except (FFmpegError, ValueError):
                 continue
@@ -73,27 +85,22 @@ def _sound(source: AudioCodecContext, output: OutputContainer) -> tuple[str, int
 class Text:
     """A text subtitle track on its way into another codec. Raises ValueError where that cannot be."""
 
-    def __init__(self, source: Stream, output: OutputContainer) -> None:
-        decoder = source.codec_context
-        if not isinstance(decoder, SubtitleCodecContext) or not decoder.codec.text_sub:
-            raise ValueError("subtitles that are pictures cannot become text")
-        decoder.open(strict=False)
-        names = [n for n in TEXT if n in output.supported_codecs]
-        if not names:
+    def __init__(self, source: SubtitleStream, output: OutputContainer) -> None:
+        self._decoder = source.codec_context
+        if not self._decoder.codec.text_sub:
+            raise ValueError(f"{source.name} subtitles are pictures, which cannot become text")
+        self.codec = next((n for n in TEXT if takes(output.format.name, n)), "")
+        if not self.codec:
             raise ValueError(f"{output.format.name} takes no subtitles")
-        self.codec = names[0]
-        self.stream = output.add_stream(self.codec)
-        encoder = self.stream.codec_context
-        assert isinstance(encoder, SubtitleCodecContext)
-        encoder.subtitle_header = decoder.subtitle_header
-        encoder.time_base = Fraction(1, 1000)
-        self._decoder, self._encoder = decoder, encoder
+        self._decoder.open(strict=False)
+        self.stream = cast(SubtitleStream, output.add_stream(self.codec))
+        self._encoder = self.stream.codec_context
+        self._encoder.subtitle_header = self._decoder.subtitle_header
+        self._encoder.time_base = Fraction(1, 1000)
 
-    def packets(self, packet: Packet) -> list[Packet]:
+    def packets(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
         """``packet`` in the other codec; nothing for an empty one."""
-        if not packet.size or packet.pts is None:
-            return []
-        text = self._decoder.decode2(packet)
+        text = self._decoder.decode2(packet) if packet.size and packet.pts is not None else None
         if text is None:
             return []
         ready = self._encoder.encode_subtitle(text)

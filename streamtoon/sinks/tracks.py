@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from errno import EINVAL
+from errno import EINVAL, ERANGE
 from fractions import Fraction
 from heapq import merge
 from pathlib import Path
@@ -14,26 +14,31 @@ from typing import Final, Protocol
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
-from av.error import FFmpegError
+from av.error import FFmpegError, InvalidDataError
 from av.packet import Packet
 from av.stream import Disposition, Stream
+from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
-from streamtoon.sinks.recode import Sound, Text
-from streamtoon.sources.video import Film, open_container, read_packets
+from streamtoon.sinks.recode import Sound, Text, takes
+from streamtoon.sources.video import Film, film_streams, open_container, read_packets
 
 # what the new file says of itself: the container's kind, who encoded it, how long and how big its tracks are
 STALE: Final = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate", "vendor_id",
-                "bps", "number_of_", "_statistics")
+                "software", "bps", "number_of_", "_statistics")  # fmt: skip
+HOLDERS: Final = {"cover": ("mp4",), "attachment": ("matroska",)}  # others would take them and make them something else
 BEGINNING: Final = Fraction(-(2**32))  # seconds; before every packet
 
 
 class Carrier(Protocol):
     """An output track: packets of the source in, packets of the output out."""
 
-    stream: Stream
+    @property
+    def stream(self) -> Stream:
+        """The track in the output."""
+        ...
 
-    def packets(self, packet: Packet) -> list[Packet]:
+    def packets(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
         """What is ready after ``packet``; an empty one ends the track."""
         ...
 
@@ -43,10 +48,12 @@ class Copy:
 
     def __init__(self, source: Stream, output: OutputContainer) -> None:
         self.stream = output.add_stream_from_template(source, opaque=True)
+        self._text = source.codec_context is not None and source.codec_context.name == "mov_text"
 
-    def packets(self, packet: Packet) -> list[Packet]:
+    def packets(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
         """The packet itself; nothing for an empty one."""
-        if not packet.size:
+        # the muxer itself puts empty mov_text packets between two lines
+        if not packet.size or (self._text and bytes(packet) == b"\0\0"):
             return []
         packet.stream = self.stream
         return [packet]
@@ -56,82 +63,87 @@ class Tracks:
     """Everything of a film but its pictures, read by a second look at the file as the pictures are written.
 
     A second look, because sound may lie anywhere in a file: memory stays constant however it is interleaved.
+    ``drawn`` are further films of the file: stream index -> the file that holds it drawn.
     """
 
     def __init__(
-        self, film: Film, output: OutputContainer, video: VideoStream, notices: list[str], *, audio: bool,
-        drawn: Sequence[tuple[int, Path]] = (),
+        self, film: Film, output: OutputContainer, notices: list[str], *, audio: bool, drawn: Mapping[int, Path]
     ) -> None:
-        self.notices = notices
-        self._output = output
-        self._late: dict[int, int] = {}
-        self._inputs: list[tuple[InputContainer, dict[int, Carrier]]] = []
-        source = self._open(film.path)
-        _describe(video, source.streams[film.index])
-        for index, path in drawn:
-            part = self._open(path)
-            copy = Copy(part.streams.video[0], output)
-            self._inputs[-1][1][part.streams.video[0].index] = copy
-            _describe(copy.stream, source.streams[index])
-        self._add(source, film, audio=audio)
-        output.metadata.update(_kept(source.metadata))
+        self._film, self._output, self._notices, self._audio, self._drawn = film, output, notices, audio, drawn
+        self._inputs = [open_container(film.path)]
+        self._carriers: dict[Stream, Carrier] = {}  # by track of the inputs
+        self._packets: Iterator[Packet[Stream]] = iter(())
+        self._next: Packet[Stream] | None = None
+        self._damaged: dict[int, int] = {}
+        source = self._inputs[0]
+        output.metadata.update(kept(source.metadata))
         output.set_chapters(source.chapters())
-        self._packets = merge(*(
-            read_packets(container, [container.streams[i] for i in carriers], lambda: None)
-            for container, carriers in self._inputs if carriers
-        ), key=_due)
-        self._carriers = {id(c): carriers for c, carriers in self._inputs}
+        self.chapters = len(source.chapters())
+        data = [s for s in source.streams if s.type in ("data", "unknown") and "timecode" not in s.metadata]
+        left = len(data) - bool(data and source.chapters())  # QuickTime keeps the chapters' titles in one
+        if left > 0:
+            notices.append(f"{left} data {'track is' if left == 1 else 'tracks are'} left out")
+
+    def add(self, pictures: Callable[[], VideoStream], index: int) -> None:
+        """Add the source's tracks to the output in their order; ``pictures`` adds the one whose place is ``index``."""
+        source = self._inputs[0]
+        films = [s.index for s in film_streams(source)]
+        for stream in source.streams:
+            if stream.index == index:
+                _describe(pictures(), stream)
+            elif stream.index in self._drawn:
+                self._inputs.append(open_container(self._drawn[stream.index]))
+                film = self._inputs[-1].streams.video[0]
+                self._carriers[film] = Copy(film, self._output)
+                _describe(self._carriers[film].stream, stream)
+            elif stream.type in ("data", "unknown") or stream.index in films:
+                continue
+            elif (self._audio or stream.type != "audio") and (carrier := self._carrier(stream)):
+                self._carriers[stream] = carrier
+                _describe(carrier.stream, stream)
+        self._packets = merge(*map(self._read, self._inputs), key=_due)
         self._next = next(self._packets, None)
 
-    def _open(self, path: Path) -> InputContainer:
-        self._inputs.append((open_container(path), {}))
-        return self._inputs[-1][0]
-
-    def _add(self, source: InputContainer, film: Film, *, audio: bool) -> None:
-        data = 0
-        carriers = self._inputs[0][1]
-        for stream in source.streams:
-            cover = bool(stream.disposition & Disposition.attached_pic)
-            if (stream.type == "video" and not cover) or (stream.type == "audio" and not audio):
-                continue
-            if stream.type in ("data", "unknown"):
-                data += 1
-                continue
-            carrier = self._carrier(stream)
-            if carrier is not None:
-                _describe(carrier.stream, stream)
-                carriers[stream.index] = carrier
-        data -= bool(data and source.chapters() and source.format.name.startswith("mov"))  # their titles are one
-        if data:
-            self.notices.append(f"{data} data {'track is' if data == 1 else 'tracks are'} left out, such as timecode")
+    def _read(self, container: InputContainer) -> Iterator[Packet[Stream]]:
+        streams = [s for s in container.streams if s in self._carriers]
+        return read_packets(container, streams, lambda: None) if streams else iter(())
 
     def _carrier(self, stream: Stream) -> Carrier | None:
-        name = f"{stream.type} track {stream.index}"
-        codec = stream.codec_context.name if stream.codec_context else stream.name
+        """What carries a track over; None, and a notice, where nothing does."""
         container = self._output.format.name
-        if fits(stream, container):
-            return Copy(stream, self._output)
+        cover = bool(stream.disposition & Disposition.attached_pic)
+        name = f"{'cover' if cover else stream.type} track {stream.index}"
+        codec = stream.codec_context.codec.canonical_name if stream.codec_context else stream.type
         try:
-            if isinstance(stream, AudioStream) and stream.codec_context:
-                sound = Sound(stream, self._output)
-                self.notices.append(f"{name}: {container} takes no {codec}, so it is encoded as {sound.codec}")
-                return sound
-            if stream.type == "subtitle" and stream.codec_context:
-                text = Text(stream, self._output)
-                self.notices.append(f"{name}: {container} takes no {codec}, so it is written as {text.codec}")
-                return text
+            if cover and container == "matroska":
+                self._attach(stream)
+                return None
+            if fits(stream, container) and container in HOLDERS.get("cover" if cover else stream.type, (container,)):
+                return Copy(stream, self._output)
+            recoded = Sound(stream, self._output) if isinstance(stream, AudioStream) and stream.codec_context else None
+            text = Text(stream, self._output) if isinstance(stream, SubtitleStream) and stream.codec_context else None
         except (FFmpegError, ValueError) as error:
-            self.notices.append(f"{name} is left out: {error}")
+            self._notices.append(f"{name} is left out: {error}")
             return None
-        self.notices.append(f"{name} is left out: {container} takes no {codec or stream.type}")
-        return None
+        new = recoded or text
+        if new is None:
+            self._notices.append(f"{name} is left out: {container} takes no {codec}")
+        else:
+            self._notices.append(f"{name}: {container} takes no {codec}, so it becomes {new.codec}")
+        return new
+
+    def _attach(self, cover: Stream) -> None:
+        with open_container(self._film.path) as look:
+            picture = bytes(next(look.demux(look.streams[cover.index])))
+        kind = "png" if cover.codec_context.name == "png" else "jpeg"
+        self._output.add_attachment(f"cover.{kind[:3].replace('e', '')}", f"image/{kind}", picture)
 
     def copy(self, until: Fraction | None) -> None:
         """Write what is due up to ``until`` seconds; all that is left for None. Raises FFmpegError."""
         while (packet := self._next) is not None:
             if until is not None and _due(packet) > until:
                 return
-            carrier = self._carriers[id(packet.stream.container)][packet.stream.index]
+            carrier = self._carriers[packet.stream]
             try:
                 ready = carrier.packets(packet)
             except (FFmpegError, ValueError):  # damaged: the film's own look at the file has counted it
@@ -140,24 +152,26 @@ class Tracks:
                 self._mux(out, carrier.stream)
             self._next = next(self._packets, None)
 
-    def _mux(self, packet: Packet, stream: Stream) -> None:
+    def _mux(self, packet: Packet[Stream], stream: Stream) -> None:
         try:
             self._output.mux(packet)
         except FFmpegError as error:
-            if error.errno != EINVAL:
-                raise
-            self._late[stream.index] = self._late.get(stream.index, 0) + 1
+            if not isinstance(error, InvalidDataError) and error.errno not in (EINVAL, ERANGE):
+                raise  # the disk's error, not the packet's
+            self._damaged[stream.index] = self._damaged.get(stream.index, 0) + 1
 
     def close(self) -> None:
-        """Close the second look; tell of packets no container would take."""
-        for index, count in self._late.items():
-            self.notices.append(f"{count} packets of track {index} came out of order and are left out")
-        for container, _ in self._inputs:
+        """Close the inputs; tell of packets the container would not take."""
+        for index, count in self._damaged.items():
+            self._notices.append(f"track {index}: {count} damaged packets are left out")
+        for container in self._inputs:
             container.close()
 
 
 def fits(stream: Stream, container: str) -> bool:
     """Whether a container takes a track as it is: a header is written to see."""
+    if stream.codec_context and not takes(container, stream.codec_context.codec.canonical_name):
+        return False
     with av.open(io.BytesIO(), "w", format=container) as trial:
         try:
             Copy(stream, trial)
@@ -170,15 +184,16 @@ def fits(stream: Stream, container: str) -> bool:
     return True
 
 
-def _due(packet: Packet) -> Fraction:
+def kept(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that are still true of the new file."""
+    return {k: v for k, v in tags.items() if not k.lower().startswith(STALE)}
+
+
+def _due(packet: Packet[Stream]) -> Fraction:
     """Seconds at which a packet is due; those that say nothing come at once."""
     return BEGINNING if packet.dts is None else packet.dts * packet.time_base
 
 
 def _describe(stream: Stream, source: Stream) -> None:
-    stream.metadata.update(_kept(source.metadata))
+    stream.metadata.update(kept(source.metadata))
     stream.disposition = source.disposition
-
-
-def _kept(tags: dict[str, str]) -> dict[str, str]:
-    return {k: v for k, v in tags.items() if not k.lower().startswith(STALE)}

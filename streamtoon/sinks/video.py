@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from math import lcm
@@ -11,53 +11,53 @@ from types import TracebackType
 from typing import Final
 
 import av
-import numpy as np
-from av.container import OutputContainer
 from av.error import FFmpegError
-from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
+from streamtoon.blend import from_rgb
 from streamtoon.errors import SinkError, UsageError
 from streamtoon.sinks import Send, check, check_target
 from streamtoon.sinks.encoder import Encoder, Encoding, choose
 from streamtoon.sinks.tracks import Tracks
 from streamtoon.sources.turn import Turn
-from streamtoon.sources.video import ColourTags, Film
-from streamtoon.types import U8, Drawn
+from streamtoon.sources.video import ColourTags, Film, open_container
+from streamtoon.types import Drawn
 
 CONTAINERS: Final = {
-    ".3gp": "3gp", ".avi": "avi", ".flv": "flv", ".m4v": "mp4", ".mkv": "matroska", ".mov": "mov", ".mp4": "mp4",
-    ".nut": "nut", ".ts": "mpegts", ".webm": "webm",
+    ".avi": "avi", ".flv": "flv", ".m4v": "mp4", ".mkv": "matroska", ".mov": "mov", ".mp4": "mp4", ".ts": "mpegts",
+    ".webm": "webm",
 }  # fmt: skip
-MOV: Final = ("3gp", "mov", "mp4")
+MOV: Final = ("mov", "mp4")
 MATROSKA: Final = ("matroska", "webm")
+EARLY: Final = ("avi", "matroska", "webm")  # these hold it all the same
 CLOCK: Final = Fraction(1, 90000)  # seconds a tick, of films that come from no film
 
 
 class VideoSink:
-    """A film being written; ``write`` makes one and says what its arguments mean."""
+    """A film being written; ``write`` makes one and says what its arguments mean.
+
+    also  further films of ``like``, to be put in before the first picture is sent: stream index -> the file that holds
+          it drawn, in the same container
+    """
 
     def __init__(
-        self, target: Path, like: Film | None, encoding: Encoding, *, audio: bool, overwrite: bool, rate: Fraction,
-        drawn: Sequence[tuple[int, Path]],
-    ) -> None:
+        self, target: Path, like: Film | None, encoding: Encoding, *, alone: bool, audio: bool, overwrite: bool,
+        rate: Fraction,
+    ) -> None:  # fmt: skip
         self.notices: list[str] = []
-        self.target, self.like, self.encoding, self.audio, self.drawn = target, like, encoding, audio, drawn
+        self.also: dict[int, Path] = {}
+        self.target, self.like, self.encoding, self.alone, self.audio = target, like, encoding, alone, audio
         self.rate = like.rate if like else rate
-        self._format = CONTAINERS.get(target.suffix.lower(), "")
-        if not self._format:
+        self.container = CONTAINERS.get(target.suffix.lower(), "")
+        if not self.container:
             raise UsageError(f"cannot write {target}: choose one of {' '.join(CONTAINERS)}, or a folder for pictures")
         if like and target.exists() and target.samefile(like.path):
             raise UsageError(f"cannot write {target}: it is the film that is read; give another name")
         check_target(target, overwrite=overwrite)
-        choose(encoding, self._format)
-        self._part = target.with_name(f".{target.name}.part")
-        self._output: OutputContainer | None = None
-        self._tracks: Tracks | None = None
-        self._encoder: Encoder
-        self._waiting: Drawn | None = None  # its duration is known when the next one comes
-        self._ticks: int | None = None
-        self._late = 0
-        self._turn = Turn()
+        choose(encoding, self.container)
+        self.part = target.with_name(f".{target.name}.part")
+        self._output: Output | None = None
+        self._waiting: Drawn | None = None  # how long it is shown is known when the next one comes
 
     def __enter__(self) -> Send:
         return self.send
@@ -65,68 +65,12 @@ class VideoSink:
     def send(self, drawn: Drawn) -> None:
         """Encode ``drawn``. Raises TypeError for anything but a Drawn, SinkError where it cannot be written."""
         check(drawn)
-        if self._output is None:
-            self._open(drawn)
-        waiting, self._waiting = self._waiting, drawn
-        if waiting is not None:
-            self._encode(waiting, drawn.seconds - waiting.seconds)
-
-    def _open(self, first: Drawn) -> None:
-        like = self.like
-        size, aspect = (first.width, first.height), like.aspect if like else None
-        keeps_turn = like is not None and self._format in MOV + MATROSKA
-        if like and like.turn and keeps_turn:
-            self._turn = like.turn
-            size = size[::-1] if self._turn.transpose else size
-        elif like and like.turn.transpose and aspect:
-            aspect = 1 / aspect
-        time_base = like.time_base if like else CLOCK
-        self._output = av.open(f"file:{self._part}", "w", format=self._format, container_options=self._options(time_base))
-        tags = like.tags if like else ColourTags(1, 1 if first.colour.matrix == "bt709" else 6)
-        self._encoder = Encoder(
-            self._output, self.encoding, self.notices, size=size, time_base=time_base, rate=self.rate, aspect=aspect,
-            tags=tags,
-        )
-        if like and like.matrix and keeps_turn:
-            self._encoder.stream.set_display_matrix(like.matrix)
-        if like:
-            self._tracks = Tracks(
-                like, self._output, self._encoder.stream, self.notices, audio=self.audio, drawn=self.drawn
-            )
         with self._writing():
-            self._output.start_encoding()
-        step = self._encoder.stream.time_base
-        if step and (self._encoder.time_base / step).denominator != 1:
-            self.notices.append(f"{self._format} rounds times to {step} s")
-
-    def _options(self, time_base: Fraction) -> dict[str, str]:
-        if self._format in MATROSKA:  # sound that begins before zero would move the pictures
-            return {"avoid_negative_ts": "disabled"}
-        if self._format not in MOV:
-            return {}
-        # the movie's own clock holds the start of each track: coarser than theirs, it would move them
-        clocks = [time_base.denominator]
-        clocks += [s.codec_context.sample_rate for s in self.like.container.streams.audio] if self.like else []
-        fine = lcm(*clocks)
-        return {
-            "video_track_timescale": str(time_base.denominator),
-            "movie_timescale": str(fine if fine < 2**31 else time_base.denominator),
-        }
-
-    def _encode(self, drawn: Drawn, length: Fraction) -> None:
-        assert self._output is not None
-        encoder = self._encoder
-        ticks = round(drawn.seconds / encoder.time_base)
-        if self._ticks is not None and ticks <= self._ticks:
-            ticks = self._ticks + 1
-            self._late += 1
-        self._ticks = ticks
-        planes = drawn.planes if drawn.layout == "yuv420p" else to_yuv420p(drawn)
-        planes = tuple(self._turn.coded(p) for p in planes) if self._turn else planes
-        with self._writing():
-            self._output.mux(encoder.encode(planes, ticks, max(1, round(length / encoder.time_base))))
-            if self._tracks:
-                self._tracks.copy(until=drawn.seconds)
+            if self._output is None:
+                self._output = Output(self, drawn)
+            if self._waiting is not None:
+                self._output.write(self._waiting, drawn.seconds - self._waiting.seconds)
+        self._waiting = drawn
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -136,24 +80,17 @@ class VideoSink:
                 self._finish()
         finally:
             if self._output is not None:
-                with suppress(FFmpegError):
-                    self._output.close()
-            if self._tracks:
-                self._tracks.close()
-            self._part.unlink(missing_ok=True)
+                self._output.close()
+            self.part.unlink(missing_ok=True)
 
     def _finish(self) -> None:
         if self._output is None or self._waiting is None:
             raise SinkError(f"cannot write {self.target}: not one picture was sent")
-        self._encode(self._waiting, self.like.last_seconds if self.like else 1 / self.rate)
         with self._writing():
-            self._output.mux(self._encoder.flush())
-            if self._tracks:
-                self._tracks.copy(until=None)
-            self._output.close()
-            self._part.replace(self.target)
-        if self._late:
-            self.notices.append(f"{self._late} frames came with times out of order: each follows the one before it")
+            self._output.write(self._waiting, self.like.last_seconds if self.like else 1 / self.rate)
+            self._output.finish()
+            self._output.look_back()
+            self.part.replace(self.target)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -164,33 +101,129 @@ class VideoSink:
             raise SinkError(f"cannot write {self.target}: {why}; free some space or choose another place") from None
 
 
-def to_yuv420p(drawn: Drawn) -> tuple[U8, ...]:
-    """The planes of an rgb24 picture in the matrix and range of its colour."""
-    frame = VideoFrame.from_ndarray(drawn.planes[0], "rgb24").reformat(
-        format="yuv420p", dst_colorspace="ITU709" if drawn.colour.matrix == "bt709" else "ITU601",
-        src_color_range="JPEG", dst_color_range="JPEG" if drawn.colour.full_range else "MPEG",
-        interpolation="BICUBIC",
-    )
-    return tuple(
-        np.frombuffer(p, np.uint8).reshape(p.height, p.line_size)[:, : p.width] for p in frame.planes
-    )
+class Output:
+    """The file behind a VideoSink, opened for the first picture. Every method raises FFmpegError."""
+
+    def __init__(self, sink: VideoSink, first: Drawn) -> None:
+        like, container = sink.like, sink.container
+        size, aspect = (first.width, first.height), like.aspect if like else None
+        self._size = size
+        self._path = sink.part
+        self._notices = sink.notices
+        self._turn = Turn()
+        turns = container in MOV + MATROSKA  # these can say that a film is to be turned
+        if like and like.turn.transpose:
+            size, aspect = (size[::-1], aspect) if turns else (size, 1 / aspect if aspect else None)
+        time_base = like.time_base if like else CLOCK
+        options = {}
+        if container in EARLY:
+            options["avoid_negative_ts"] = "disabled"  # sound that begins before zero would move the pictures
+        if container in MOV:
+            # the movie's own clock holds the start of each track: coarser than theirs, it would move them
+            sound = like.container.streams.audio if like else ()
+            rates = [s.codec_context.sample_rate or 1 for s in sound if s.codec_context]
+            fine = lcm(time_base.denominator, *rates)
+            options["movie_timescale"] = str(fine if fine < 2**31 else time_base.denominator)
+            options["video_track_timescale"] = str(time_base.denominator)
+            if like and any(k.startswith("com.") for k in like.container.metadata):  # as telephones write them
+                options["movflags"] = "use_metadata_tags"
+        self._file = av.open(f"file:{sink.part}", "w", format=container, container_options=options)
+        tags = like.tags if like else ColourTags.of(first.colour)
+
+        def pictures() -> VideoStream:
+            self._encoder = Encoder(
+                self._file, sink.encoding, sink.notices, size=size, time_base=time_base, rate=sink.rate,
+                aspect=aspect, tags=tags,
+            )  # fmt: skip
+            return self._encoder.stream
+
+        self._tracks: Tracks | None = None
+        if like and not sink.alone:
+            self._tracks = Tracks(like, self._file, sink.notices, audio=sink.audio, drawn=sink.also)
+            self._tracks.add(pictures, like.index)
+        else:
+            pictures()
+        if like and like.matrix and turns:
+            self._turn = like.turn
+            self._encoder.stream.set_display_matrix(like.matrix)
+        self._file.start_encoding()
+        self._step = self._encoder.stream.time_base or self._encoder.time_base  # the container may have chosen another
+        self._begin = first.seconds
+        self._ticks: int | None = None
+        self._rounded = self._late = 0
+
+    def write(self, drawn: Drawn, seconds: Fraction) -> None:
+        """Encode a picture that is shown for ``seconds``, and copy the tracks up to it."""
+        if (drawn.width, drawn.height) != self._size:
+            was, now = f"{self._size[0]}x{self._size[1]}", f"{drawn.width}x{drawn.height}"
+            raise SinkError(f"a film has one size: picture {drawn.index} is {now} px, those before it are {was} px")
+        clock = self._encoder.time_base
+        ticks = round(drawn.seconds / clock)
+        self._rounded += any((drawn.seconds / unit).denominator != 1 for unit in (clock, self._step))
+        if self._ticks is not None and ticks <= self._ticks:
+            ticks = self._ticks + 1
+            self._late += 1
+        self._ticks = ticks
+        planes = drawn.planes
+        if drawn.layout == "rgb24":
+            planes = from_rgb(planes[0], "yuv420p", drawn.colour)
+        if self._turn:
+            planes = tuple(self._turn.coded(p) for p in planes)
+        self._file.mux(self._encoder.encode(planes, ticks, max(1, round(seconds / clock))))
+        if self._tracks:
+            self._tracks.copy(until=drawn.seconds)
+
+    def finish(self) -> None:
+        """Write what is left and the file's end."""
+        self._file.mux(self._encoder.flush())
+        if self._tracks:
+            self._tracks.copy(until=None)
+        self._file.close()
+        if self._rounded:
+            unit = max(self._step, self._encoder.time_base)
+            self._notices.append(f"times are rounded to {unit} s: container and encoder keep no finer ones")
+        if self._late:
+            self._notices.append(f"{self._late} frames are due no later than the one before: they follow it at once")
+
+    def look_back(self) -> None:
+        """Read the file's header: what the container has not kept is noticed."""
+        container, wanted = self._file.format.name, self._file.metadata
+        chapters = self._tracks.chapters if self._tracks else 0
+        with open_container(self._path) as made:
+            names = {k.lower() for k in made.metadata}
+            begin = (made.streams[self._encoder.stream.index].start_time or 0) * self._step
+            found = len(made.chapters())
+        if abs(begin - self._begin) > max(self._step, self._encoder.time_base):
+            self._notices.append(
+                f"the film begins at {float(begin):.3f} s instead of {float(self._begin):.3f} s: {container} needs that"
+            )
+        if lost := sorted(k for k in wanted if k.lower() not in names):
+            self._notices.append(f"tags that {container} does not keep are left out: {', '.join(lost)}")
+        if found < chapters:
+            self._notices.append(f"{chapters} chapters are left out: {container} keeps none")
+
+    def close(self) -> None:
+        """Close the files, whatever state they are in."""
+        with suppress(FFmpegError):
+            self._file.close()
+        if self._tracks:
+            self._tracks.close()
 
 
 def write(
-    target: str, like: Film | None = None, *, encoding: Encoding | None = None, audio: bool = True,
-    overwrite: bool = False, rate: Fraction = Fraction(25), drawn: Sequence[tuple[int, Path]] = (),
-) -> VideoSink:
+    target: str, like: Film | None = None, *, encoding: Encoding | None = None, alone: bool = False,
+    audio: bool = True, overwrite: bool = False, rate: Fraction = Fraction(25),
+) -> VideoSink:  # fmt: skip
     """A sink that encodes a film.
 
     like       the film it is drawn from: its clock, size, colours, tracks, chapters and tags are kept
     encoding   encoder, quality and threads
+    alone      only the pictures: none of the source's tracks, chapters and tags
     audio      whether sound is kept
     overwrite  whether ``target`` may be there already
     rate       pictures a second where there is no ``like``
-    drawn      further films of ``like``, already drawn: number of the stream and file, in the container of ``target``
 
     Raises UsageError where ``target`` cannot be written; sending and leaving raise SinkError.
     """
-    return VideoSink(
-        Path(target), like, encoding or Encoding(), audio=audio, overwrite=overwrite, rate=rate, drawn=drawn
-    )
+    options = encoding or Encoding()
+    return VideoSink(Path(target), like, options, alone=alone, audio=audio, overwrite=overwrite, rate=rate)

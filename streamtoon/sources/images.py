@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from streamtoon.errors import SourceError, UsageError
 from streamtoon.sources import PICTURES
@@ -95,7 +95,7 @@ def load(path: Path) -> U8:
                 picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
             return np.asarray(picture.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        why = "it is no picture" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+        why = "it is no picture" if isinstance(error, UnidentifiedImageError) else str(error)
         raise SourceError(f"cannot read {path}: {why}; give a picture that opens") from None
 
 

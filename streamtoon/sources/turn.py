@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
+import numpy as np
 
 from streamtoon.types import U8
 
@@ -24,18 +25,17 @@ class Turn:
 
     def upright(self, plane: U8) -> U8:
         """(h, w) coded samples -> (h, w) or (w, h) upright ones, contiguous."""
-        return _flip(cv2.transpose(plane) if self.transpose else plane, self.flip_x, self.flip_y)
+        plane = np.asarray(cv2.transpose(plane), np.uint8) if self.transpose else plane
+        return _flip(plane, x=self.flip_x, y=self.flip_y)
 
     def coded(self, plane: U8) -> U8:
         """The inverse of ``upright``."""
-        plane = _flip(plane, self.flip_x, self.flip_y)
-        return cv2.transpose(plane) if self.transpose else plane  # type: ignore[return-value]
+        plane = _flip(plane, x=self.flip_x, y=self.flip_y)
+        return np.asarray(cv2.transpose(plane), np.uint8) if self.transpose else plane
 
 
-def _flip(plane: U8, x: bool, y: bool) -> U8:
-    if not (x or y):
-        return plane
-    return cv2.flip(plane, -1 if x and y else int(x))  # type: ignore[return-value]
+def _flip(plane: U8, *, x: bool, y: bool) -> U8:
+    return np.asarray(cv2.flip(plane, -1 if x and y else int(x)), np.uint8) if x or y else plane
 
 
 def from_matrix(matrix: Sequence[int]) -> Turn | None:

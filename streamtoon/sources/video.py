@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self, cast
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
 from av.packet import Packet
-from av.sidedata.sidedata import Type as SideData
+from av.sidedata.sidedata import Type
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
@@ -27,10 +28,14 @@ from streamtoon.types import U8, Colour, Frame, Matrix
 
 PLANAR: Final = frozenset({"yuv420p", "yuvj420p", "yuva420p"})  # their first three planes are used as they lie
 MATRICES: Final[dict[int, Matrix]] = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020"}  # ITU-T H.273
+TAGS: Final[dict[Matrix, int]] = {"bt601": 6, "bt709": 1, "bt2020": 9}
 HD: Final = 720  # from this height on colours are BT.709 where the film does not say, as players assume
 NOT_FILMS: Final = frozenset({"tty", "concat", "hls", "dash", "sdp"})  # text files that libav would play or follow
-DECODE_ORDER: Final = "avi"  # this container has times of decoding only
-LENGTH_TOLD: Final = frozenset({"avi", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})  # by their headers, exactly
+AVI: Final = "avi"  # has times of decoding only
+MATROSKA: Final = "matroska,webm"
+MOV: Final = "mov,mp4,m4a,3gp,3g2,mj2"
+SLACK: Final = Fraction(1, 5)  # seconds by which headers of sound films miss their end
+RUBBISH: Final = 4096  # bytes between two packets of a Matroska file that are no longer headers
 RETRIES: Final = 8  # reads that fail in a row before the rest of a file is given up
 
 
@@ -43,14 +48,21 @@ class ColourTags:
     primaries: int = 2
     transfer: int = 2
 
+    @classmethod
+    def of(cls, colour: Colour) -> Self:
+        """The tags a film of our own making needs."""
+        return cls(int(ColorRange.JPEG if colour.full_range else ColorRange.MPEG), TAGS[colour.matrix])
+
 
 class Film:
     """An open film. ``open`` makes one; ``frames`` may be called once.
 
     path          the file
     index         of the stream that is read
+    others        indices of the further films in the file
     time_base     seconds of one tick of the film's clock
-    rate          frames a second, on average
+    rate          frames a second, as the container tells or guesses
+    size          width and height of an upright frame, px
     aspect        width of a coded pixel over its height, None where the film does not say
     matrix        display matrix of the coded pictures, None where there is none
     turn          what makes the coded pictures upright
@@ -66,6 +78,7 @@ class Film:
         self.last_seconds = Fraction(0)
         self._lost = 0  # packets and frames that did not decode
         self._end: Fraction | None = None  # of the furthest packet of any stream
+        self._read = (0, 0)  # where in the file the last packet began and ended
         self._cut = ""
         self._dts: deque[int] = deque()
         self._reformatter = VideoReformatter()
@@ -73,16 +86,13 @@ class Film:
         try:
             self._stream = self._choose(stream)
             self.index = self._stream.index
+            self.others = [s.index for s in film_streams(self.container) if s is not self._stream]
             self._stream.codec_context.thread_count = threads
             self._stream.codec_context.thread_type = "AUTO"
             self.time_base = self._stream.time_base or Fraction(1, 90000)
-            self.rate = self._stream.average_rate or self._stream.guessed_rate or Fraction(25)
+            self.rate = self._stream.guessed_rate or self._stream.average_rate or Fraction(25)
             self._decoded = self._decode()
-            first = next(self._decoded, None)
-            if first is None:
-                raise SourceError(f"cannot read {path}: not one frame of it can be decoded; give a film that plays")
-            self._first: VideoFrame | None = first
-            self._describe(first)
+            self._first: VideoFrame | None = self._describe(next(self._decoded, None))
         except BaseException:
             self.container.close()
             raise
@@ -97,17 +107,21 @@ class Film:
         best = self.container.streams.best("video")
         return next((s for s in films if s is best), films[0])
 
-    def _describe(self, first: VideoFrame) -> None:
+    def _describe(self, first: VideoFrame | None) -> VideoFrame:
+        if first is None:
+            raise SourceError(f"cannot read {self.path}: not one frame of it can be decoded; give a film that plays")
         stream, form = self._stream, first.format
         self._coded = (first.width, first.height)
         self.matrix = None
         turn: Turn | None = Turn()
-        if SideData.DISPLAYMATRIX in first.side_data:
-            self.matrix = unpack(bytes(first.side_data[SideData.DISPLAYMATRIX]))
+        beside: Mapping[Any, Any] = cast(Any, first.side_data)
+        if Type.DISPLAYMATRIX in beside:
+            self.matrix = unpack(bytes(beside[Type.DISPLAYMATRIX]))
             turn = from_matrix(self.matrix)
         if turn is None:
             self.notices.append("the film is not turned by quarters: faces are sought in it as it lies")
         self.turn = turn or Turn()
+        self.size = self._coded[::-1] if self.turn.transpose else self._coded
         self.aspect = stream.sample_aspect_ratio or None
         self._rgb = form.is_rgb or form.has_palette or form.name.startswith("xyz")
         full = not self._rgb and (form.name.startswith("yuvj") or first.color_range == ColorRange.JPEG)
@@ -118,16 +132,17 @@ class Film:
             matrix, int(first.color_primaries), int(first.color_trc),
         )
         if self._rgb:  # the matrix is then ours, so the film has to say it
-            self.tags = replace(self.tags, range=int(ColorRange.MPEG), matrix={"bt709": 1}.get(self.colour.matrix, 6))
+            self.tags = replace(ColourTags.of(self.colour), primaries=self.tags.primaries, transfer=self.tags.transfer)
         if form.name not in PLANAR:
-            self.notices.append(f"{form.name} pictures are brought to yuv420p: 8 bits, half the colour resolution")
+            self.notices.append(f"pictures are brought from {form.name} to yuv420p")
         if any(c.is_alpha for c in form.components):
             self.notices.append("transparency is left out")
         if first.interlaced_frame:
             self.notices.append("interlaced pictures are kept, but marked as progressive")
         length = stream.duration * self.time_base if stream.duration else _length(self.container)
-        guess = round(length * self.rate) if length else 0
+        guess = round(length * (stream.average_rate or self.rate)) if length else 0
         self.count = min(stream.frames or guess, guess or stream.frames) or None
+        return first
 
     def __enter__(self) -> Self:
         return self
@@ -163,23 +178,29 @@ class Film:
             yield Frame(self._planes(decoded), "yuv420p", index, seconds, self.colour)
             index += 1
             decoded = next(self._decoded, None)
-        promised = _length(self.container)
-        if promised and self._end is not None and self.container.format.name in LENGTH_TOLD:
-            there = self._end - Fraction(self.container.start_time or 0, av.time_base)
-            if there < promised - Fraction(1, 2):
-                self._cut = f"it breaks off after {float(there):.1f} of {float(promised):.1f} s"
+        promised = self._promised()
+        if promised and self._end is not None and self._end < promised - SLACK:
+            self._cut = f"it breaks off after {float(self._end):.1f} of {float(promised):.1f} s"
 
     def _tick(self, frame: VideoFrame) -> int | None:
-        if self.container.format.name == DECODE_ORDER:
+        if self.container.format.name == AVI:
             # pictures come out in order, so the first is due at the first time of decoding, and so on
             return self._dts.popleft() if self._dts else None
         return frame.pts if frame.pts is not None else frame.dts
 
-    def _decode(self) -> Iterator[VideoFrame]:
+    def _promised(self) -> Fraction | None:
+        """When the film ends by its own header, seconds; None where headers tell no such thing exactly."""
+        container, stream = self.container, self._stream
+        if container.format.name == AVI:
+            return stream.frames * self.time_base
+        length = _length(container)
+        if container.format.name == MOV and length:
+            return length + Fraction(container.start_time or 0, av.time_base)
+        return length if container.format.name == MATROSKA else None  # some count it from zero, some from the start
+
+    def _decode(self) -> Generator[VideoFrame, None, None]:
         for packet in read_packets(self.container, self.container.streams, self._count_lost):
-            if packet.size and packet.pts is not None:
-                end = (packet.pts + (packet.duration or 0)) * packet.time_base
-                self._end = end if self._end is None else max(self._end, end)
+            self._place(packet)
             if packet.stream is not self._stream:
                 continue
             if packet.dts is not None:
@@ -195,13 +216,25 @@ class Film:
                 self._lost += frame.is_corrupt
                 yield frame
 
+    def _place(self, packet: Packet[Stream]) -> None:
+        """Note how far a packet reaches, in time and in the file."""
+        start = packet.dts if packet.pts is None or self.container.format.name == AVI else packet.pts
+        if packet.size and start is not None:
+            end = (start + (packet.duration or 0)) * packet.time_base
+            self._end = end if self._end is None else max(self._end, end)
+        if packet.pos is not None and self.container.format.name == MATROSKA:  # whose reader skips rubbish silently
+            first, behind = self._read
+            self._lost += behind and packet.pos - behind > RUBBISH
+            laced = packet.pos == first  # several packets in one block
+            self._read = (packet.pos, (behind if laced else packet.pos) + packet.size)
+
     def _count_lost(self) -> None:
         self._lost += 1
 
     def _planes(self, frame: VideoFrame) -> tuple[U8, ...]:
         if frame.format.name not in PLANAR or (frame.width, frame.height) != self._coded:
             frame = self._converted(frame)
-        planes = tuple(_view(frame, i) for i in range(3))
+        planes = tuple(_view(p) for p in frame.planes[:3])
         return tuple(self.turn.upright(p) for p in planes) if self.turn else planes
 
     def _converted(self, frame: VideoFrame) -> VideoFrame:
@@ -218,12 +251,16 @@ class Film:
         )
 
 
-def _view(frame: VideoFrame, index: int) -> U8:
-    """(h, w) samples of one plane where the decoder put them; the view keeps the frame alive."""
-    plane = frame.planes[index]
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, abs(plane.line_size))[:, : plane.width]
-    rows.flags.writeable = False  # the decoder still predicts from them
+def samples(plane: VideoPlane) -> U8:
+    """(rows, bytes a row) of a plane of 8-bit samples, padding and all, where they lie; keeps the frame alive."""
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, abs(plane.line_size))
     return rows[::-1] if plane.line_size < 0 else rows
+
+
+def _view(plane: VideoPlane) -> U8:
+    view = samples(plane)[:, : plane.width]
+    view.flags.writeable = False  # the decoder still predicts from them
+    return view
 
 
 def _length(container: InputContainer) -> Fraction | None:
@@ -235,7 +272,9 @@ def film_streams(container: InputContainer) -> list[VideoStream]:
     return [s for s in container.streams.video if s.codec_context and not s.disposition & Disposition.attached_pic]
 
 
-def read_packets(container: InputContainer, streams: Iterable[Stream], lost: Callable[[], None]) -> Iterator[Packet]:
+def read_packets(
+    container: InputContainer, streams: Iterable[Stream], lost: Callable[[], None]
+) -> Iterator[Packet[Stream]]:
     """Packets of ``streams`` as they lie in the file; ``lost`` is called for each that cannot be read."""
     streams = list(streams)
     failed = 0
@@ -268,7 +307,7 @@ def open_container(path: Path) -> InputContainer:
         container = av.open(f"file:{path}", metadata_errors="replace")
     except (FFmpegError, ValueError) as error:
         odd = isinstance(error, InvalidDataError) or not isinstance(error, FFmpegError)
-        why = "it is no film, or its header is damaged" if odd else error.strerror
+        why = "it is no film, or its header is damaged" if odd else getattr(error, "strerror", "")
         raise SourceError(f"cannot read {path}: {why}; give a film that plays") from None
     if container.format.name in NOT_FILMS:
         container.close()

@@ -10,13 +10,16 @@ which is fixed to the head: they ride with it.
 from __future__ import annotations
 
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from streamtoon.types import F32, U8
 from train.landmarks import Contours
+
+Floats = npt.NDArray[np.floating[Any]]
 
 SCALE: Final = 2  # lines and strokes are made at twice the crop's size and averaged down
 GREY: Final = np.array([0.40, 0.50, 0.10], np.float32)  # redder than luma: blemishes and stubble fade
@@ -28,37 +31,38 @@ CREASE: Final = 0.12  # strength of a face's marked lines, in log luminance, lik
 
 
 def tone_target(face: float) -> float:
-    """Where a face's median grey goes, 0..1 -> 0..1: about .38 + .5 face, so complexion keeps its order and its distance."""
-    return WHITE - 0.24 * max(0.0, (0.80 - face) / 0.53) ** 2
+    """Where a face's median grey goes, 0..1 -> 0..1: about .38 + .5 face, so complexion keeps its order."""
+    return float(WHITE - 0.31 * max(0.0, (0.80 - face) / 0.53) ** 1.8)
 
 
 def draw(image: U8, mask: U8, contours: Contours | None) -> U8:
     """(h, w, 3) uint8 RGB, (h, w) uint8 person mask, face contours in px -> (h, w) uint8 drawing, 255 is paper."""
     ink = strokes(tone(image, mask, contours), image.shape[0])
-    ink, white = _with_lines(ink, image, mask, contours)
+    ink, white = with_lines(ink, image, mask, contours)
     drawn = 255 * (1 - ink * (1 - white))
     small = cv2.resize(drawn, image.shape[1::-1], interpolation=cv2.INTER_AREA)
     return np.asarray(np.clip(small + 0.5, 0, 255), np.uint8)
 
 
 def tone(image: U8, mask: U8, contours: Contours | None) -> F32:
-    """What the hatching should show: (h, w, 3) -> (SCALE h, SCALE w) float32 ink coverage 0..1, smooth with sharp edges."""
+    """What the hatching should show: (h, w, 3) -> (SCALE h, SCALE w) float32 ink coverage 0..1, edges kept."""
     smooth = cv2.bilateralFilter(image, 7, 28, 5)
     smooth = cv2.bilateralFilter(smooth, 9, 22, 7)
-    grey = smooth.astype(np.float32) @ (GREY / 255)
+    grey = np.asarray(smooth.astype(np.float32) @ (GREY / 255), np.float32)
     face, spread = measure(grey, mask, contours)
     level = tone_target(face)
     gamma = np.log(level) / np.log(np.clip(face, 0.05, 0.95))
-    grey = np.power(np.maximum(grey, 1e-3), gamma)
+    grey = np.asarray(np.power(np.maximum(grey, 1e-3), gamma), np.float32)
     spread *= gamma * level / max(face, 0.05)  # what the power did to it
-    grey = level + np.clip(SPREAD / max(spread, 1e-3), 1.0, 2.5) * (grey - level)
+    contrast = float(np.clip(SPREAD / max(spread, 1e-3), 1.0, 2.5))
+    grey = np.asarray(level + contrast * (grey - level), np.float32)
     if contours is not None:
         grey = _spare_features(grey, level, contours)
     big = cv2.resize(grey, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC)
     return np.asarray(np.clip((WHITE - big) / (WHITE - BLACK), 0, 1), np.float32)
 
 
-def measure(grey: F32, mask: U8, contours: Contours | None) -> tuple[float, float]:
+def measure(grey: Floats, mask: U8, contours: Contours | None) -> tuple[float, float]:
     """Median and interquartile range of the face's grey, 0..1: the oval without eyes and mouth where it is known."""
     if contours is not None:
         area = polygon(grey.shape, contours["oval"], 0) - sum(
@@ -79,10 +83,10 @@ def polygon(shape: tuple[int, ...], points: F32, grow: float, soft: float = 0.8)
     if grow > 0:
         size = 2 * int(np.ceil(grow)) + 1
         filled = cv2.dilate(filled, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))  # type: ignore[assignment]
-    return np.asarray(cv2.GaussianBlur(filled, (0, 0), soft), np.float32) / 255
+    return np.asarray(cv2.GaussianBlur(filled, (0, 0), soft) / np.float32(255), np.float32)
 
 
-def _spare_features(grey: F32, level: float, contours: Contours) -> F32:
+def _spare_features(grey: Floats, level: float, contours: Contours) -> F32:
     """Keep hatching off lips and the whites of eyes, and shadows round the mouth from looking like stubble."""
     lips, mouth = polygon(grey.shape, contours["lips"], 1), polygon(grey.shape, contours["mouth"], 0)
     around = polygon(grey.shape, contours["lips"], 9, 4.0)
@@ -99,7 +103,7 @@ def _spare_features(grey: F32, level: float, contours: Contours) -> F32:
         dark, bright = np.percentile(grey[eye > 0.5], [8, 85])
         clear = 0.10 + 0.85 * (grey - dark) / max(bright - dark, 0.08)
         grey = grey + eye * (np.clip(clear, 0, 1) - grey)
-    return grey
+    return np.asarray(grey, np.float32)
 
 
 @cache
@@ -131,7 +135,7 @@ def _step(x: F32, width: float) -> F32:
     return np.asarray(np.clip(0.5 + x / width, 0, 1), np.float32)
 
 
-def _with_lines(ink: F32, image: U8, mask: U8, contours: Contours | None) -> tuple[F32, F32]:
+def with_lines(ink: F32, image: U8, mask: U8, contours: Contours | None) -> tuple[F32, F32]:
     """Ink with the drawing's lines and the person's outline; and the white lines that model what is black."""
     height, width = image.shape[0] * SCALE, image.shape[1] * SCALE
     big = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32) @ (GREY / 255)
@@ -146,11 +150,12 @@ def _with_lines(ink: F32, image: U8, mask: U8, contours: Contours | None) -> tup
     lines = np.maximum(ramp(-fine * need, 0.030, 0.075), ramp(-coarse * need, 0.045, 0.11))
     person = cv2.GaussianBlur(cv2.resize(mask, (width, height), interpolation=cv2.INTER_CUBIC), (0, 0), 2.5) / 255.0
     slope = np.hypot(cv2.Sobel(light, -1, 1, 0, scale=1 / 8), cv2.Sobel(light, -1, 0, 1, scale=1 / 8))
-    weak = 1 - ramp(cv2.GaussianBlur(slope, (0, 0), 3), 0.02, 0.06)
+    weak = 1 - ramp(np.asarray(cv2.GaussianBlur(slope, (0, 0), 3), np.float32), 0.02, 0.06)
     outline = ramp(0.22 - np.abs(person.astype(np.float32) - 0.62), 0.0, 0.15) * weak
     if contours is not None:
         lines = np.maximum(lines, features((height, width), contours))
-    halo = ramp(coarse * need, 0.02, 0.07) * ramp(0.75 - ink_mean(ink), 0.0, 0.2)  # a bare rim keeps a line clear of hatching
+    # a bare rim keeps a line clear of the hatching beside it
+    halo = ramp(coarse * need, 0.02, 0.07) * ramp(0.75 - ink_mean(ink), 0.0, 0.2)
     white = ramp(fine, 0.06, 0.14) * ramp(ink, 0.5, 0.9)
     return np.maximum(ink * (1 - halo), np.maximum(lines, 0.9 * outline)), white * (1 - lines)
 
@@ -171,7 +176,7 @@ def features(shape: tuple[int, int], contours: Contours) -> F32:
     return np.asarray(cv2.GaussianBlur(drawn, (0, 0), 0.7), np.float32) * (0.95 / 255)
 
 
-def ramp(x: F32, low: float, high: float) -> F32:
+def ramp(x: Floats, low: float, high: float) -> F32:
     """0 up to ``low``, 1 from ``high``, smooth between."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)

@@ -1,0 +1,138 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("pytorch_msssim")
+
+from train import __main__ as program
+from train import paired, pairs, prepare
+from train.checkpoint import BadInput
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, request):
+    """Photos of one person under five names, prepared."""
+    folder = tmp_path_factory.mktemp("prepared")
+    (folder / "photos").mkdir()
+    picture = request.getfixturevalue("portrait")[:, :, ::-1]
+    for n in range(8):  # names whose hash falls into train, val and test
+        cv2.imwrite(str(folder / "photos" / f"p{n}.png"), cv2.convertScaleAbs(picture, alpha=1 - n / 30))
+    (folder / "photos" / "broken.jpg").write_bytes(b"no picture")
+    cv2.imwrite(str(folder / "photos" / "nobody.png"), np.full((99, 99, 3), 99, np.uint8))
+    prepare.prepare(prepare.Args(folder / "photos", folder / "crops"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def drawn(prepared):
+    """Their pairs; where the hash put nobody into val, train's stand in."""
+    pairs.pairs(pairs.Args(prepared / "crops", prepared / "pairs", views=1, workers=1))
+    for part in pairs.PARTS:
+        if not (prepared / "pairs" / f"val_{part}.npy").exists():
+            np.save(prepared / "pairs" / f"val_{part}.npy", np.load(prepared / "pairs" / f"train_{part}.npy")[:2])
+    return prepared / "pairs"
+
+
+@pytest.fixture
+def args(drawn, tmp_path):
+    return paired.Args(
+        drawn, tmp_path / "run", net="munet16", steps=20, batch=2, every=10, warmup=5, lr=3e-3, ema=0.8, threads=1
+    )
+
+
+def test_prepare_keeps_hashes_and_leaves_out_what_is_no_face(prepared):
+    manifest = json.loads((prepared / "crops" / "manifest.json").read_text())
+    assert sorted(manifest["left_out"]) == ["broken.jpg", "nobody.png"]
+    items = prepare.load(prepared / "crops")
+    assert [i.name for i in items] == [f"p{n}" for n in range(8)]
+    assert len({i.sha256 for i in items}) == 8
+    assert items[0].score > 0.8
+    assert all(i.split == prepare.split_of(f"{i.name}.png") for i in items)
+    crop = cv2.imread(str(prepared / "crops" / "crops" / "p0.png"))
+    assert crop.shape == (prepare.CANVAS, prepare.CANVAS, 3)
+
+
+def test_the_split_never_moves():
+    """A change of the rule would mix tested people into training."""
+    assert [prepare.split_of(f"{n}.jpg") for n in range(5)] == ["train", "test", "train", "train", "train"]
+    splits = [prepare.split_of(f"{n}.jpg") for n in range(1000)]
+    assert [splits.count(s) for s in ("train", "val", "test")] == [847, 57, 96]
+
+
+def test_twenty_steps_lower_the_loss(args):
+    run = paired.train(args)
+    assert run.step == 20
+    assert run.history[-1]["total"] < 0.9 * run.history[0]["total"]
+    names = sorted(p.name for p in args.out.iterdir())
+    assert names == ["checkpoint.pt", "history.json", "sheet_000010.png", "sheet_000020.png"]
+
+
+def test_resumed_equals_uninterrupted(args, tmp_path):
+    whole = paired.train(replace(args, steps=6, every=3))
+    half = replace(args, out=tmp_path / "half", steps=6, every=3)
+    update, seen = paired.Run.update, []
+
+    def stop(self, batch):
+        seen.append(self.step)
+        if self.step == 3:
+            raise KeyboardInterrupt
+        return update(self, batch)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(paired.Run, "update", stop)
+        paired.train(half)
+    assert seen == [0, 1, 2, 3]
+    resumed = paired.train(replace(half, resume=True))
+    for name, weight in whole.net.state_dict().items():
+        assert torch.equal(weight, resumed.net.state_dict()[name]), name
+    for name, weight in whole.average.state_dict().items():
+        assert torch.equal(weight, resumed.average.state_dict()[name]), name
+
+
+def test_the_clock_ends_a_run(args):
+    run = paired.train(replace(args, steps=100_000, max_minutes=0.03, every=10_000))
+    assert 0 < run.step < 100_000
+    assert run.seconds >= 1.8
+    assert (args.out / "checkpoint.pt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (["prepare", "--photos", "gone", "--out", "x"], "photos folder gone is not there"),
+        (["pairs", "--crops", "gone", "--out", "x"], "gone is no prepared folder"),
+        (["pairs", "--crops", "gone", "--out", "x", "--teacher", "oil"], "no teacher 'oil'; choose from ink, wash"),
+        (["paired", "--pairs", "gone", "--out", "x"], "gone holds no train pairs"),
+        (["paired", "--pairs", "gone", "--out", "x", "--net", "unet"], "no net 'unet'; choose from munet24"),
+        (["paired", "--pairs", "gone", "--out", "x", "--steps", "0"], "must be above 0"),
+        (["paired", "--pairs", "gone", "--out", "gone", "--resume"], "checkpoint gone/checkpoint.pt is not there"),
+        (["export", "--checkpoint", "junk.pt", "--out", "x"], "checkpoint junk.pt cannot be read"),
+        (["evaluate", "--style", "gone", "--crops", "gone", "--out", "x"], "gone holds no ONNX file"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(line, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "junk.pt").write_bytes(b"PK junk")
+    assert program.main(line) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "x").exists()
+
+
+def test_weights_of_another_net_are_refused(args, tmp_path):
+    paired.train(replace(args, steps=1, every=1))
+    other = replace(args, out=tmp_path / "other", net="munet24", init=args.out / "checkpoint.pt")
+    with pytest.raises(BadInput, match="is of another net"):
+        paired.begin(other)
+
+
+def test_help_names_every_verb():
+    run = subprocess.run([sys.executable, "-m", "train", "--help"], capture_output=True, text=True, check=True)
+    assert all(verb in run.stdout for verb in ("prepare", "pairs", "paired", "export", "evaluate"))
