@@ -72,7 +72,7 @@ class Result:
 def bench(target: str | None, make_toon: Callable[[Meter], Toon], threads: int) -> Result:
     """Convert ``target`` (None: the portrait clip) into a temporary folder and time it against the floor."""
     with tempfile.TemporaryDirectory(prefix="streamtoon-bench-") as folder:
-        source = Path(target) if target else _portrait(Path(folder, "portrait.mp4"), threads)
+        source = Path(target) if target else portrait_film(Path(folder, "portrait.mp4"), threads)
         output = Path(folder, f"drawn{source.suffix if target else '.mp4'}")
         options = Options(str(source), str(output), threads=threads)
         meter = Meter()
@@ -92,7 +92,7 @@ def bench(target: str | None, make_toon: Callable[[Meter], Toon], threads: int) 
         )  # fmt: skip
 
 
-def _portrait(path: Path, threads: int) -> Path:
+def portrait_film(path: Path, threads: int) -> Path:
     """The portrait clip as a film."""
     sink = sinks.write(str(path), encoding=Encoding(threads=threads), rate=Fraction(portrait.FPS))
     with sink as send:

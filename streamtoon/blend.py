@@ -32,9 +32,18 @@ class Drawing:
     to_crop: Affine
 
 
-def blend(frame: Frame, drawings: list[Drawing], background: Background, paper: tuple[int, int, int]) -> tuple[U8, ...]:
-    """New planes in ``frame``'s layout: the background, then the drawings over it in their order."""
-    planes = _background(frame, background, paper)
+def blend(
+    frame: Frame,
+    drawings: list[Drawing],
+    background: Background,
+    paper: tuple[int, int, int],
+    backdrop: tuple[U8, ...] | None = None,
+) -> tuple[U8, ...]:
+    """New planes in ``frame``'s layout: the background, then the drawings over it in their order.
+
+    backdrop: planes of the frame's shape that stand instead of the background.
+    """
+    planes = _background(frame, background, paper) if backdrop is None else tuple(p.copy() for p in backdrop)
     for drawing in drawings:
         if frame.layout == "rgb24":
             _paste(planes[0], drawing.image, drawing, LUMA)
@@ -55,6 +64,16 @@ def from_rgb(image: U8, layout: Layout, coding: Colour) -> tuple[U8, ...]:
     return (np.asarray(y, np.uint8), np.asarray(small[0], np.uint8), np.asarray(small[1], np.uint8))
 
 
+def filling(picture: U8, width: int, height: int) -> U8:
+    """(h, w, 3) uint8 RGB scaled to cover ``width`` x ``height`` px, what stands over cut off evenly."""
+    h, w = picture.shape[:2]
+    scale = max(width / w, height / h)
+    shape = (max(width, math.ceil(w * scale)), max(height, math.ceil(h * scale)))
+    large = cv2.resize(picture, shape, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    y, x = (shape[1] - height) // 2, (shape[0] - width) // 2
+    return np.ascontiguousarray(large[y : y + height, x : x + width], np.uint8)
+
+
 def to_rgb(planes: tuple[U8, ...], layout: Layout, coding: Colour) -> U8:
     """Planes of ``layout`` as one (h, w, 3) uint8 RGB picture: for stills and people's eyes, never for films."""
     if layout == "rgb24":
@@ -71,6 +90,16 @@ def feather(size: int, width: float) -> U8:
     ramp = np.clip(np.minimum(position, 1 - position) / width, 0, 1)
     ramp = ramp * ramp * (3 - 2 * ramp)
     return np.asarray(np.minimum.outer(ramp, ramp) * 255 + 0.5, np.uint8)
+
+
+@cache
+def oval(size: int, margin: float) -> U8:
+    """(size, size) uint8: 255 on the middle of a face as ``crop.square`` places it, soft towards its outline."""
+    mask = np.zeros((size, size), np.uint8)
+    unit = size / margin  # px of one face size
+    middle = (round(size / 2), round(size / 2 + 0.06 * unit))
+    cv2.ellipse(mask, middle, (round(0.45 * unit), round(0.55 * unit)), 0, 0, 360, (255,), -1, cv2.LINE_AA)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.05 * unit), np.uint8)
 
 
 def _background(frame: Frame, background: Background, paper: tuple[int, int, int]) -> tuple[U8, ...]:
@@ -98,7 +127,9 @@ def _paste(plane: U8, image: U8, drawing: Drawing, grid: tuple[int, float]) -> N
     pitch, offset = grid
     size = drawing.alpha.shape[0]
     inverse = cv2.invertAffineTransform(drawing.to_crop)
-    corners = inverse @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]], np.float64)
+    left, top, w, h = cv2.boundingRect(drawing.alpha)  # of what is not transparent
+    x, y = (left - 1, left + w), (top - 1, top + h)
+    corners = inverse @ np.array([[x[0], x[1], x[0], x[1]], [y[0], y[0], y[1], y[1]], [1, 1, 1, 1]], np.float64)
     corners = (corners - offset) / pitch
     h, w = plane.shape[:2]
     x0, y0 = np.maximum(np.floor(corners.min(axis=1)).astype(int) - 1, 0)

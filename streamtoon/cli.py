@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from streamtoon import __version__
+from streamtoon import __version__, config
 from streamtoon.errors import StreamtoonError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +32,15 @@ BACKGROUNDS: Final = ("keep", "paper", "blur", "draw")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    args = _parser().parse_args(arguments)
+    parser = _parser()
+    try:
+        args = config.parse(parser, arguments)
+    except UsageError as error:
+        _say(f"error: {_one_line(error)}")
+        return error.exit_code
+    if args.dump_config:
+        print(config.dump(parser, args), end="")
+        return 0
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code: int = args.run(args)
@@ -72,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    common.add_argument("--config", metavar="FILE", help="TOML file whose keys are the flags' names; a flag beats it")
+    common.add_argument("--dump-config", action="store_true", help="print the settings in force as such a file, and stop")
     drawing = argparse.ArgumentParser(add_help=False)
     drawing.add_argument("--style", default="ink", help="a shipped style or the folder of one (default: ink)")
     drawing.add_argument("--engine", default="auto", help="what draws: auto, openvino or echo (default: auto)")
@@ -110,9 +122,43 @@ def _parser() -> argparse.ArgumentParser:
         "bench", _bench, "measure milliseconds a verb, fps, memory and the ratio to the codec's work", drawing, regions
     )
     bench.add_argument(
-        "-i", "--input", help="a film to measure on (default: the embedded portrait, 300 frames of 720p)"
-    )
+        "what", nargs="?", choices=("convert", "live", "flicker"), default="convert",
+        help="convert against the codec's work alone (default), live's latency, or how steady drawings are",
+    )  # fmt: skip
+    bench.add_argument(
+        "-i", "--input", action="append",
+        help="a film to measure on; several for flicker (default: the embedded portrait, 300 frames of 720p)",
+    )  # fmt: skip
+    bench.add_argument("--seconds", type=float, default=20.0, help="how long live runs (default: 20)")
+    bench.add_argument("--fps", type=float, help="the pace of live's source (default: the film's own)")
     bench.add_argument("--json", action="store_true", help="print one JSON object")
+
+    live = command("live", _live, "draw the people before a camera, for a call", drawing)
+    live.add_argument("--source", default="webcam:", help="webcam:, webcam:NUMBER, webcam:NAME, a film or its address")
+    live.add_argument(
+        "--sink", action="append",
+        help="virtualcam:, virtualcam:DEVICE, udp://HOST:PORT, rtmp://..., out.mp4; may be given several times",
+    )  # fmt: skip
+    live.add_argument("--region", choices=REGIONS, help="what is drawn (default: the style's)")
+    live.add_argument(
+        "--background", default="paper",
+        help="keep, paper, blur, draw, a colour (#RRGGBB) or a picture behind what is drawn (default: paper)",
+    )  # fmt: skip
+    live.add_argument("--face", choices=("all", "largest", "centre"), default="all", help="who is drawn (default: all)")
+    live.add_argument(
+        "--on-no-face", choices=("hold", "card", "passthrough"), default="hold",
+        help="hold the last drawn picture for half a second and then show a card (default), a card at once, or let "
+        "THE UNDRAWN CAMERA PICTURE pass",
+    )  # fmt: skip
+    live.add_argument("--size", type=_size, help="WIDTHxHEIGHT of what leaves (default: the camera's)")
+    live.add_argument("--fps", type=float, default=30.0, help="pictures a second (default: 30)")
+    live.add_argument(
+        "--mirror", action=argparse.BooleanOptionalAction, default=True, help="mirror the preview; never what leaves"
+    )
+    live.add_argument("--preview", action=argparse.BooleanOptionalAction, default=True, help="show a window")
+
+    doctor = command("doctor", _doctor, "look at this machine: what live has, what it lacks and what fixes it")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
 
     models = command("models", _models, "the face models: list them, or fetch them all now")
     models.add_argument("action", choices=("list", "fetch"))
@@ -232,11 +278,77 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from streamtoon import bench
+    inputs = args.input or []
+    if args.what != "flicker" and len(inputs) > 1:
+        raise UsageError(f"bench {args.what} takes one --input, {len(inputs)} were given")
+    clip = inputs[0] if inputs else None
+    result: Any
+    if args.what == "live":
+        from streamtoon import bench_live
 
-    result = bench.bench(args.input, lambda meter: _toon(args, meter=meter), args.threads)
-    print(json.dumps(result.as_json()) if args.json else result.as_table())
+        result = bench_live.bench_live(
+            clip, lambda meter: _toon(args, private=True, meter=meter), seconds=args.seconds, fps=args.fps,
+            threads=args.threads,
+        )  # fmt: skip
+    elif args.what == "flicker":
+        from streamtoon import bench_flicker
+
+        result = bench_flicker.flicker(inputs, lambda: _toon(args))
+    else:
+        from streamtoon import bench
+
+        result = bench.bench(clip, lambda meter: _toon(args, meter=meter), args.threads)
+    print(json.dumps(asdict(result)) if args.json else result.as_table())
     return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit() and 16 <= int(width) <= 7680 and 16 <= int(height) <= 4320):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 1280x720")
+    return int(width), int(height)
+
+
+def _live(args: argparse.Namespace) -> int:
+    from streamtoon import session, styles
+    from streamtoon.meter import Meter
+    from streamtoon.toon import Toon
+
+    if not args.sink and not args.preview:
+        raise UsageError("nothing to send to: name a --sink, or leave the preview on")
+    background: Any = args.background
+    paper = re.fullmatch(r"#([0-9a-fA-F]{6})", background)
+    if paper:
+        background = "paper"
+    elif background not in BACKGROUNDS:
+        background = session.picture(background)
+
+    def make(name: str, meter: Meter) -> Toon:
+        style = styles.load(name)
+        if paper:
+            red, green, blue = bytes.fromhex(paper[1])
+            style = replace(style, paper=(red, green, blue))
+        return Toon(
+            style, _engine(args, style), region=args.region, background=background,
+            private=args.on_no_face != "passthrough", hold=args.on_no_face == "hold", faces=args.face, meter=meter,
+        )  # fmt: skip
+
+    if args.on_no_face == "passthrough":
+        _say("PASSTHROUGH: where no face is found the undrawn camera picture leaves")
+    options = session.Options(
+        args.source, args.sink or [], args.size, args.fps, args.mirror, args.preview, args.threads
+    )
+    done = session.session(options, args.style, make, _say)
+    print(f"{done.new} new pictures, {done.dropped} dropped, latency {1000 * done.latency():.0f} ms, {done.engine}")
+    return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from streamtoon import doctor
+
+    findings = doctor.examine()
+    print(json.dumps(doctor.as_json(findings)) if args.json else doctor.as_table(findings))
+    return 0 if doctor.works(findings) else 1
 
 
 def _models(args: argparse.Namespace) -> int:

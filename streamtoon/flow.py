@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable
-from typing import Any, Final
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Final, Self
 
 SLOTS: Final = 2  # pictures at most between two stages: memory stays constant
 
@@ -84,3 +86,96 @@ def _get(link: queue.Queue[Any], stop: threading.Event) -> Any:
         except queue.Empty:
             continue
     return _END
+
+
+class Slot:
+    """Holds one item between two stages that must not wait: the newest wins, the one it overtakes is dropped."""
+
+    def __init__(self) -> None:
+        self._items: deque[Any] = deque()
+        self._changed = threading.Condition()
+        self.dropped = 0
+
+    def put(self, item: Any) -> None:
+        """Add an item; never waits."""
+        with self._changed:
+            if self._items:
+                self._items.popleft()
+                self.dropped += 1
+            self._items.append(item)
+            self._changed.notify()
+
+    def put_last(self, item: Any) -> None:
+        """Add the item that ends the flow: behind what waits, dropping nothing."""
+        with self._changed:
+            self._items.append(item)
+            self._changed.notify()
+
+    def get(self, stop: threading.Event) -> Any:
+        """The oldest item still here, waiting for one; _END once ``stop`` is set."""
+        with self._changed:
+            while not self._items:
+                if stop.is_set():
+                    return _END
+                self._changed.wait(0.1)
+            return self._items.popleft()
+
+
+class Latest:
+    """Items through stages, newest first served: reading never waits, stages that lag skip what is stale.
+
+    ``stop`` ends it from outside.
+
+    Iterating yields results in order. An error while reading ends the flow and is raised; a stage's own errors are the
+    stage's to catch. ``dropped`` counts items that were overtaken. Use as a context manager.
+    """
+
+    def __init__(
+        self, items: Iterable[Any], *stages: Callable[[Any], Any], stop: threading.Event | None = None
+    ) -> None:
+        self._items = items
+        self._slots = [Slot() for _ in range(len(stages) + 1)]
+        self._stop = stop or threading.Event()
+        self._threads = [threading.Thread(target=self._feed, name="read", daemon=True)]
+        for stage, before, after in zip(stages, self._slots, self._slots[1:], strict=False):
+            self._threads.append(threading.Thread(target=self._work, args=(stage, before, after), daemon=True))
+
+    @property
+    def dropped(self) -> int:
+        """How many items were overtaken by newer ones."""
+        return sum(slot.dropped for slot in self._slots)
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __iter__(self) -> Iterator[Any]:
+        while (item := self._slots[-1].get(self._stop)) is not _END:
+            if isinstance(item, _Raised):
+                raise item.error
+            yield item
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self._stop.set()
+        for thread in self._threads:  # a camera may be stuck in its driver: then its thread ends with the process
+            thread.join(timeout=2)
+
+    def _feed(self) -> None:
+        try:
+            for item in self._items:
+                if self._stop.is_set():
+                    break
+                self._slots[0].put(item)
+            self._slots[0].put_last(_END)
+        except BaseException as error:  # noqa: BLE001 - carried to the consumer, which raises it
+            self._slots[0].put_last(_Raised(error))
+        finally:
+            close = getattr(self._items, "close", None)
+            if close is not None:
+                close()
+
+    def _work(self, stage: Callable[[Any], Any], source: Slot, out: Slot) -> None:
+        while (item := source.get(self._stop)) is not _END and not isinstance(item, _Raised):
+            out.put(stage(item))
+        out.put_last(item)

@@ -24,7 +24,11 @@ class Meter:
         """Time the block as ``verb``."""
         start = time.perf_counter()
         yield
-        self._samples[verb].append((time.perf_counter() - start) * 1000)
+        self.add(verb, time.perf_counter() - start)
+
+    def add(self, verb: str, seconds: float) -> None:
+        """One more sample of ``verb``."""
+        self._samples[verb].append(seconds * 1000)
 
     def medians(self) -> dict[str, float]:
         """Verb -> median milliseconds a frame, for the verbs that ran."""

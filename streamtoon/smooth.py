@@ -39,14 +39,15 @@ class _Track:
 class Tracks:
     """Gives faces their ids and steadies them. One instance a stream; call once a frame in order of time."""
 
-    def __init__(self) -> None:
+    def __init__(self, coast: Fraction = COAST) -> None:
+        self._coast = coast
         self._tracks: list[_Track] = []
         self._next = 0
         self._last: U8 | None = None
         self._now: Fraction | None = None
 
     def __call__(self, faces: list[Face], seconds: Fraction, picture: U8) -> list[Face]:
-        """Faces with ids and smoothed points; those missed for at most COAST seconds are still among them.
+        """Faces with ids and smoothed points; those missed for at most ``coast`` seconds are still among them.
 
         picture: the frame's ``crop.view``, (h, w, 3) uint8, in which cuts are seen.
         """
@@ -66,7 +67,7 @@ class Tracks:
             else:
                 tracks.append(_Track(replace(face, id=self._next), _points(face), np.zeros((8, 2)), seconds))
                 self._next += 1
-        self._tracks = tracks + [t for t in free if seconds - t.seen <= COAST]
+        self._tracks = tracks + [t for t in free if seconds - t.seen <= self._coast]
         return [t.face for t in self._tracks]
 
 

@@ -5,30 +5,38 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import cv2
 import numpy as np
 
 from engines import MAX_BATCH, Engine, EngineError
 from streamtoon import find
-from streamtoon.blend import Drawing, blend, feather
-from streamtoon.crop import crop, tiles, view
-from streamtoon.guard import Guard
+from streamtoon.blend import Drawing, blend, feather, filling, from_rgb, oval
+from streamtoon.crop import Affine, crop, square, tiles, view
+from streamtoon.guard import Guard, hides
 from streamtoon.meter import Meter
-from streamtoon.smooth import Tracks
-from streamtoon.types import U8, Background, Crop, Drawn, Face, Frame, Region, Style
+from streamtoon.smooth import COAST, Tracks
+from streamtoon.steady import Steady
+from streamtoon.types import U8, Background, Chosen, Crop, Drawn, Face, Frame, Region, Style
+
+SMALL: Final = 12.0  # px: a narrower face is not drawn
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A frame, the faces in it and what is to be drawn: first the scene's tiles, then one crop a face."""
+    """A frame, the faces in it that are drawn, and what is to be drawn: the scene's tiles, then one crop a face.
+
+    covers   where faces are that are not drawn, (2, 3) affines, frame px -> crop px
+    """
 
     frame: Frame
     faces: list[Face]
     scene: list[Crop]
     heads: list[Crop]
+    covers: list[Affine]
 
 
 class Toon:
@@ -44,19 +52,30 @@ class Toon:
         engine: Engine,
         *,
         region: Region | None = None,
-        background: Background | None = None,
+        background: Background | U8 | None = None,
         private: bool = False,
+        hold: bool = True,
+        faces: Chosen = "all",
         meter: Meter | None = None,
     ) -> None:
         self.style = style
         self.engine = engine
         self.region = region or style.region
         # who asks for privacy does not mean the room behind the head to stay
-        self.background = background or ("paper" if private else style.background)
+        default: Background = "paper" if private else style.background
+        self.background: Background = default if background is None else background if isinstance(background, str) else "paper"
+        self.chosen = faces
+        self._picture = background if isinstance(background, np.ndarray) else None
+        self._backdrop: tuple[tuple[object, ...], tuple[U8, ...]] | None = None
+        self._steady = Steady()
         self.meter = meter or Meter()
-        self._guard = Guard(private=private, paper=style.paper)
-        self._tracks = Tracks()
+        self._guard = Guard(private=private, hold=hold, paper=style.paper)
+        # who asks for privacy has a face that was lost covered for longer: it may still be there
+        self._tracks = Tracks(Fraction(1, 2) if private else COAST)
         self._feather = feather(style.size, style.feather)
+        self._oval = oval(style.size, style.margin)
+        # stages and the engine have the cores already; OpenCV's own threads on these small pictures only get in the way
+        cv2.setNumThreads(1)
         with contextlib.ExitStack() as stack:
             stack.callback(engine.close)
             self._find = stack.enter_context(find.Finder())
@@ -73,46 +92,84 @@ class Toon:
 
     def see(self, frame: Frame) -> Seen:
         """Find the faces and cut out what is to be drawn."""
+        if frame.layout == "rgb24":  # a still: the one before it may show somebody else
+            self._tracks = Tracks()
+            self._steady = Steady()
+            self._find.forget()
         with self.meter("find"):
             picture = view(frame)
             faces = self._tracks(self._find(frame, picture), frame.seconds, picture)
         with self.meter("crop"):
             whole = self.region == "frame" or self.background == "draw"
             scene = tiles(frame, self.style) if whole else []
-            return Seen(frame, faces, scene, [crop(frame, face, self.style) for face in faces])
+            private = self._guard.private
+            drawn = choose(faces, self.chosen, frame) if private or self.chosen != "all" else faces
+            hidden = [f for f in faces if not any(f is d for d in drawn)] if private else []
+            covers = [square(f, self.style.margin, self.style.size) for f in hidden]
+            return Seen(frame, drawn, scene, [crop(frame, face, self.style) for face in drawn], covers)
 
     def draw(self, seen: Seen) -> Drawn:
         """Draw the crops, blend them and let the guard decide what leaves."""
         with self.meter("draw"):
             drawn = self._run([*seen.scene, *seen.heads])
+        tiled = len(seen.scene)
+        private = self._guard.private
+        if private and not all(hides(c, d) for c, d in zip(seen.heads, drawn[tiled:], strict=True)):
+            return self._guard(seen.frame, None, 0)
         with self.meter("blend"):
-            drawings = [self._drawing(c, d, on_scene=i < len(seen.scene)) for i, (c, d) in enumerate(drawn)]
+            heads = self._steady([f.id for f in seen.faces], seen.heads, drawn[tiled:])
+            drawings = [self._drawing(c, d, on_scene=True) for c, d in zip(seen.scene, drawn[:tiled], strict=True)]
+            drawings += [self._cover(affine) for affine in seen.covers]
+            drawings += [self._drawing(c, d, on_scene=False) for c, d in zip(seen.heads, heads, strict=True)]
             # an empty sheet is a picture of its own in a film; who asks for privacy gets the guard's held one or card
-            changed = bool(drawings) or (self.background != "keep" and not self._guard.private)
-            planes = blend(seen.frame, drawings, self.background, self.style.paper) if changed else None
+            changed = bool(seen.heads or seen.scene) or (self.background != "keep" and not private)
+            backdrop = self._backdrop_for(seen.frame)
+            planes = blend(seen.frame, drawings, self.background, self.style.paper, backdrop) if changed else None
+        if seen.frame.layout == "rgb24":
+            self._guard.forget()
         return self._guard(seen.frame, planes, len(seen.faces))
 
-    def _run(self, crops: Sequence[Crop]) -> list[tuple[Crop, U8]]:
-        pairs: list[tuple[Crop, U8]] = []
+    def undrawn(self, frame: Frame) -> Drawn:
+        """The frame as it came, by the user's explicit wish; its state says so."""
+        return self._guard.undrawn(frame)
+
+    def _run(self, crops: Sequence[Crop]) -> list[U8]:
+        all_drawn: list[U8] = []
         for start in range(0, len(crops), MAX_BATCH):
             some = crops[start : start + MAX_BATCH]
             batch = np.stack([c.image for c in some])
             drawn = self.engine(batch)
             if drawn.dtype != np.uint8 or drawn.shape != (*batch.shape[:3], 4):
                 raise EngineError(f"{self.engine.name} gave {drawn.dtype} {drawn.shape} for crops {batch.shape}")
-            pairs += zip(some, drawn, strict=True)
-        return pairs
+            all_drawn += list(drawn)
+        return all_drawn
+
+    def _cover(self, affine: Affine) -> Drawing:
+        """A patch of paper over a face that is not drawn."""
+        size = self.style.size
+        sheet = np.full((size, size, 3), self.style.paper, np.uint8)
+        return Drawing(sheet, feather(size, 0.2), affine)
+
+    def _backdrop_for(self, frame: Frame) -> tuple[U8, ...] | None:
+        """The picture behind everything in the frame's own planes; converted when the frame's kind changes."""
+        if self._picture is None:
+            return None
+        kind = (frame.width, frame.height, frame.layout, frame.colour)
+        if self._backdrop is None or self._backdrop[0] != kind:
+            self._backdrop = (kind, from_rgb(filling(self._picture, frame.width, frame.height), frame.layout, frame.colour))
+        return self._backdrop[1]
 
     def _drawing(self, cut: Crop, drawn: U8, *, on_scene: bool) -> Drawing:
-        image = np.ascontiguousarray(drawn[:, :, :3])
+        image = np.asarray(cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB), np.uint8)
         if on_scene or self.region == "frame":
             return Drawing(image, self._feather, cut.to_crop)
         if self._landmarks is not None:
             matte = self._landmarks.hull(cut.image, self.style.margin)
         elif self._person is not None:
-            matte = self._person(cut.image)
+            matte = cv2.max(self._person(cut.image), self._oval)
         else:
-            matte = np.ascontiguousarray(drawn[:, :, 3])
+            # a face that was found is drawn, even where the matte sees no person
+            matte = cv2.max(np.ascontiguousarray(drawn[:, :, 3]), self._oval)
         return Drawing(image, np.asarray(cv2.multiply(matte, self._feather, scale=1 / 255)), cut.to_crop)
 
     def close(self) -> None:
@@ -124,3 +181,13 @@ class Toon:
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def choose(faces: list[Face], which: Chosen, frame: Frame) -> list[Face]:
+    """The faces that are drawn: all, the largest or the one nearest the middle; at most MAX_BATCH, none too small."""
+    able = [f for f in faces if f.box[2] - f.box[0] >= SMALL]
+    able.sort(key=lambda f: -float(np.prod(f.box[2:] - f.box[:2])))
+    if which == "centre":
+        middle = np.array([frame.width, frame.height]) / 2
+        able.sort(key=lambda f: float(np.linalg.norm((f.box[:2] + f.box[2:]) / 2 - middle)))
+    return able[: MAX_BATCH if which == "all" else 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -18,6 +18,7 @@ Matrix = Literal["bt601", "bt709", "bt2020"]
 Region = Literal["face", "head", "frame"]
 Background = Literal["keep", "paper", "blur", "draw"]
 Matte = Literal["net", "model", "none"]
+Chosen = Literal["all", "largest", "centre"]
 State = Literal["drawn", "held", "card", "passthrough"]
 
 KEYPOINTS: Final = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
@@ -183,10 +184,10 @@ class Drawn:
     colour: Colour
     faces: int
     state: State
-    seal: object = field(repr=False)
+    seal: InitVar[object]  # not kept: dataclasses.replace cannot pass it on
 
-    def __post_init__(self) -> None:
-        if self.seal is not SEAL:
+    def __post_init__(self, seal: object) -> None:
+        if seal is not SEAL:
             raise TypeError("only streamtoon.guard makes a Drawn: a picture it has not passed must not leave")
         one_of("state", self.state, State)
         check_planes(self.planes, self.layout)

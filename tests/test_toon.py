@@ -154,3 +154,16 @@ def test_an_odd_sized_frame(style, portrait):
     frame = Frame(tuple(np.ascontiguousarray(p) for p in planes), "yuv420p", 0, Fraction(0))
     with Toon(style, Ink()) as toon:
         assert toon(frame).faces == 1
+
+
+def test_stills_know_nothing_of_each_other(style, portrait, still):
+    """Two people at nearly the same place in two pictures: no smoothing, no coasting, nothing held."""
+    moved = np.roll(portrait, 12, axis=1)
+    wall = np.full((512, 512, 3), 128, np.uint8)
+    with Toon(style, Ink()) as toon, Toon(style, Ink()) as fresh:
+        toon(still(portrait, 0))
+        after, alone = toon(still(moved, 1)), fresh(still(moved, 1))
+        assert np.array_equal(after.planes[0], alone.planes[0])
+        assert toon(still(wall, 2)).state == "passthrough"
+    with Toon(style, Ink(), private=True) as toon:
+        assert [toon(still(p, i)).state for i, p in enumerate((portrait, wall))] == ["drawn", "card"]

@@ -1,0 +1,185 @@
+"""live: a camera in, drawn pictures out, newest first; what leaves is drawn, held for a moment, or a card.
+
+Four threads share the work, and none waits for a slower one: reading, finding and cropping, drawing and blending, and
+one sender for each sink. A sender sends each new safe picture at once and repeats the last safe one when none comes.
+Whatever goes wrong on the way from the camera to ``guard.Safe`` (an engine that raises, a detector that stalls, a
+camera that is pulled out) ends in fewer new pictures there, never in an undrawn one.
+"""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+from streamtoon.flow import Latest
+from streamtoon.guard import Safe
+from streamtoon.meter import Meter
+from streamtoon.toon import Seen, Toon
+from streamtoon.types import Drawn, Frame
+
+Send = Callable[[Drawn], None]
+
+LATE: Final = 1.5  # frame times without a new picture until the last safe one is sent again
+EARLY: Final = 0.8  # frame times at least between two pictures: a faster camera does not make a faster stream
+FAULTS: Final = 3  # times in a row that drawing may fail before it is said
+
+
+@dataclass(slots=True)
+class _Job:
+    """A frame on its way, and the toon that is to draw it."""
+
+    toon: Toon
+    frame: Frame
+    captured: float  # seconds of time.monotonic
+    seen: Seen | None = None
+    drawn: Drawn | None = None
+
+
+class Live:
+    """The running loop. ``run`` returns when the source ends or ``stop`` is called.
+
+    say  is told of faults, one line each
+    """
+
+    def __init__(
+        self,
+        frames: Iterator[Frame],
+        toon: Toon,
+        safe: Safe,
+        sinks: list[AbstractContextManager[Send]],
+        *,
+        fps: float,
+        meter: Meter | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._frames, self._safe, self._sinks = frames, safe, sinks
+        self._toon = self._drawing = toon
+        self._fps, self._say = fps, say
+        self.meter = meter or Meter()
+        self.new = 0  # drawn pictures that reached Safe
+        self.latencies: deque[float] = deque(maxlen=100_000)  # seconds from capture to sent, of each new picture
+        self._times: deque[float] = deque(maxlen=60)
+        self._captured: dict[int, float] = {}
+        self._stop = threading.Event()
+        self._faults = 0
+        self.passthrough = False  # True lets frames leave as they come: the preview sets it while a key is held
+        self._flow: Latest | None = None
+        self._failed: BaseException | None = None
+
+    @property
+    def dropped(self) -> int:
+        """How many frames were overtaken by newer ones."""
+        return self._flow.dropped if self._flow is not None else 0
+
+    @property
+    def engine(self) -> str:
+        """Which engine draws, and on what."""
+        return f"{self._toon.engine.name}, {self._toon.engine.device}"
+
+    def latency(self) -> float:
+        """Seconds from capture to sent, median of the newest pictures."""
+        newest = list(self.latencies)[-30:]
+        return statistics.median(newest) if newest else 0.0
+
+    def rate(self) -> float:
+        """New pictures a second, over the newest ones."""
+        times = list(self._times)
+        return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
+
+    def stop(self) -> None:
+        """End ``run`` soon; may be called from any thread."""
+        self._stop.set()
+
+    def switch(self, toon: Toon) -> None:
+        """Draw with another toon from the next frame on; the old one is closed when its last frame is done."""
+        self._toon = toon
+
+    def run(self) -> None:
+        """Draw and send until the source ends; closes the toon. Raises what a sink raised, or what ended the source."""
+        with ExitStack() as stack:
+            stack.callback(self._close)
+            senders = [stack.enter_context(sink) for sink in self._sinks]
+            threads = [threading.Thread(target=self._sender, args=(send,), daemon=True) for send in senders]
+            stack.callback(self._join, threads)
+            for thread in threads:
+                thread.start()
+            self._flow = stack.enter_context(Latest(self._read(), self._see, self._draw, stop=self._stop))
+            for job in self._flow:
+                if job.drawn is not None:
+                    if job.drawn.state == "drawn":
+                        self.new += 1
+                        self._captured[job.drawn.index] = job.captured
+                    self._safe.put(job.drawn)
+        if self._failed is not None:
+            raise self._failed
+
+    def _close(self) -> None:
+        for toon in {id(t): t for t in (self._drawing, self._toon)}.values():
+            toon.close()
+
+    def _join(self, threads: list[threading.Thread]) -> None:
+        self._stop.set()
+        for thread in threads:
+            thread.join(timeout=5)
+
+    def _read(self) -> Iterator[_Job]:
+        frames = self._frames
+        while not self._stop.is_set():
+            start = time.perf_counter()
+            frame = next(frames, None)
+            if frame is None:
+                return
+            self.meter.add("read", time.perf_counter() - start)
+            yield _Job(self._toon, frame, time.monotonic())
+
+    def _see(self, job: _Job) -> _Job:
+        try:
+            job.seen = job.toon.see(job.frame)
+        except Exception as error:  # noqa: BLE001 - fail closed: whatever it was, this frame does not leave
+            self._fault(error)
+        return job
+
+    def _draw(self, job: _Job) -> _Job:
+        if job.toon is not self._drawing:
+            self._drawing.close()
+            self._drawing = job.toon
+        if job.seen is None:
+            return job
+        try:
+            job.drawn = job.toon.undrawn(job.frame) if self.passthrough else job.toon.draw(job.seen)
+        except Exception as error:  # noqa: BLE001 - fail closed: whatever it was, this frame does not leave
+            self._fault(error)
+        else:
+            self._faults = 0
+        return job
+
+    def _fault(self, error: Exception) -> None:
+        self._faults += 1
+        if self._faults == FAULTS:
+            self._say(f"drawing fails, the card is shown: {' '.join(str(error).split()) or type(error).__name__}")
+
+    def _sender(self, send: Send) -> None:
+        seen, patience, sent = 0, 0.0, -1.0  # the card leaves at once
+        while not self._stop.is_set():
+            time.sleep(max(0.0, sent + EARLY / self._fps - time.monotonic()))
+            number, picture = self._safe.take(seen, patience)
+            try:
+                sent = time.monotonic()
+                with self.meter("write"):
+                    send(picture)
+            except Exception as error:  # noqa: BLE001 - raised again by run
+                self._failed = error
+                self._stop.set()
+                return
+            captured = self._captured.pop(picture.index, None) if number > seen else None
+            if captured is not None:
+                now = time.monotonic()
+                self.latencies.append(now - captured)
+                self._times.append(now)
+            seen, patience = number, LATE / self._fps

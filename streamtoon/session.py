@@ -1,0 +1,177 @@
+"""One live session: source, sinks, preview and keys around ``live.Live``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from streamtoon import sinks, sources, styles
+from streamtoon.errors import SourceError
+from streamtoon.guard import Safe
+from streamtoon.live import Live, Send
+from streamtoon.meter import Meter
+from streamtoon.sources.paced import paced
+from streamtoon.toon import Toon
+from streamtoon.types import U8, Colour, Frame
+
+CAMERA: Final = "webcam:"
+PREVIEW: Final = 1 / 30  # seconds between two looks at the preview
+CODING: Final = Colour("bt709")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What runs.
+
+    source   webcam:..., portrait:, a film or its address; a file plays at its own rate
+    sinks    virtualcam:..., udp://..., rtmp://..., a film's name
+    size     width and height of what leaves, px; None for the source's
+    fps      pictures a second
+    mirror   whether the preview is mirrored; what leaves never is
+    preview  whether there is a window
+    """
+
+    source: str
+    sinks: list[str]
+    size: tuple[int, int] | None
+    fps: float
+    mirror: bool
+    preview: bool
+    threads: int
+
+
+def session(
+    options: Options, style: str, make_toon: Callable[[str, Meter], Toon], say: Callable[[str], None]
+) -> Live:
+    """Run until the source ends or the user quits; the loop that ran. ``make_toon`` gets a style and the meter.
+
+    Raises UsageError, SourceError, SinkError and EngineError.
+    """
+    stop = threading.Event()
+    meter = Meter()
+    with ExitStack() as stack:
+        frames, size = _source(options, stop, say, stack)
+        blank = _blank(options.size or size)
+        opened = [_sink(target, options, blank) for target in options.sinks]
+        window = _window() if options.preview else None
+        toon = make_toon(style, meter)
+        safe = Safe(blank, toon.style.paper)
+        live = Live(frames, toon, safe, opened, fps=options.fps, meter=meter, say=say)
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                live.run()
+            except BaseException as error:  # noqa: BLE001 - raised again below
+                failed.append(error)
+
+        runner = threading.Thread(target=run, name="live", daemon=True)
+        runner.start()
+        try:
+            _watch(options, live, safe, window, runner, style, lambda name: make_toon(name, meter), say)
+        finally:
+            stop.set()
+            live.stop()
+            runner.join(timeout=10)
+            if window is not None:
+                window.close()
+        if failed:
+            raise failed[0]
+        return live
+
+
+def _source(
+    options: Options, stop: threading.Event, say: Callable[[str], None], stack: ExitStack
+) -> tuple[Iterator[Frame], tuple[int, int]]:
+    """Frames, and the size of the first."""
+    if options.source.startswith(CAMERA):
+        from streamtoon.sources import webcam
+
+        camera = webcam.open(options.source, size=options.size or (1280, 720), fps=options.fps, stop=stop, say=say)
+        stack.callback(camera.close)
+        say(f"{camera.camera.name}: {camera.size[0]}x{camera.size[1]} at {camera.fps:g} fps")
+        return camera.frames(), camera.size
+    source = stack.enter_context(sources.open(options.source, options.threads))
+    read = source.frames()
+    first = next(read, None)
+    if first is None:
+        raise SourceError(f"cannot read {options.source}: it holds no picture; give another source")
+
+    def all_of_them() -> Iterator[Frame]:
+        yield first
+        yield from read
+
+    return paced(all_of_them(), stop), (first.width, first.height)
+
+
+def _blank(size: tuple[int, int]) -> Frame:
+    """An empty frame of the size that leaves: what the card at the start is drawn for."""
+    w, h = size[0] // 2 * 2, size[1] // 2 * 2
+    planes = (np.zeros((h, w), np.uint8), np.zeros((h // 2, w // 2), np.uint8), np.zeros((h // 2, w // 2), np.uint8))
+    return Frame(planes, "yuv420p", 0, Fraction(0), CODING)
+
+
+def _sink(target: str, options: Options, blank: Frame) -> AbstractContextManager[Send]:
+    """An opened sink for one target of --sink."""
+    fixed: dict[str, Any] = {"size": (blank.width, blank.height), "fps": options.fps}
+    if target.startswith("virtualcam:"):
+        from streamtoon.sinks import virtualcam
+
+        return virtualcam.write(target, **fixed)
+    if "://" in target:
+        from streamtoon.sinks import stream
+
+        return stream.write(target, threads=1, **fixed)
+    return sinks.recording(target, rate=Fraction(options.fps).limit_denominator(1001), **fixed)
+
+
+def _window() -> Any:
+    from streamtoon.sinks.window import Window
+
+    return Window("streamtoon")
+
+
+def _watch(
+    options: Options, live: Live, safe: Safe, window: Any, runner: threading.Thread, style: str,
+    make_toon: Callable[[str], Toon], say: Callable[[str], None],
+) -> None:  # fmt: skip
+    """Show the preview and answer its keys until the loop ends."""
+    names, mirror, seen = styles.names(), options.mirror, 0
+    while runner.is_alive():
+        if window is None:
+            runner.join(timeout=0.2)
+            continue
+        seen, drawn = safe.take(seen, PREVIEW)
+        lines = [f"{live.rate():.1f} fps", f"{1000 * live.latency():.0f} ms", f"{live.dropped} dropped", live.engine]
+        window.show(drawn, lines, drawn.state != "passthrough", mirror=mirror)
+        key = window.key()
+        live.passthrough = key == "passthrough-held"
+        if key == "quit":
+            return
+        if key == "mirror":
+            mirror = not mirror
+        elif key == "card":
+            safe.paused = not safe.paused
+        elif key == "next":
+            place = names.index(style) if style in names else -1
+            style = names[(place + 1) % len(names)]
+            say(f"style {style}")
+            live.switch(make_toon(style))
+
+
+def picture(path: str) -> U8:
+    """(h, w, 3) uint8 RGB of a background picture. Raises UsageError where there is none."""
+    from streamtoon.errors import UsageError
+
+    data = cv2.imread(str(Path(path)), cv2.IMREAD_COLOR) if Path(path).is_file() else None
+    if data is None:
+        raise UsageError(f"--background {path!r} is no picture; give keep, paper, blur, draw, #RRGGBB or a picture")
+    return np.asarray(cv2.cvtColor(data, cv2.COLOR_BGR2RGB), np.uint8)

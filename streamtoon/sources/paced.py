@@ -1,0 +1,71 @@
+"""Frames at their own rate: a film plays as if it came from a camera, so that live can run on a clip."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from typing import Final
+
+from streamtoon.types import Frame
+
+TICKS: Final = 1_000_000_000  # of the clock's Fraction in a second
+
+
+def paced(
+    frames: Iterator[Frame],
+    stop: threading.Event | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] | None = None,
+    *,
+    rate: float = 1.0,
+) -> Iterator[Frame]:
+    """Yield ``frames`` when they are due: the first at once, the others as far behind it as their ``seconds`` are.
+
+    A frame that is late, because decoding or the consumer was, comes at once: nothing is waited for or left out.
+    What is yielded has its ``seconds`` on ``clock``: when it was due, so ``clock() - seconds`` is how old it is.
+
+    stop   ends it, out of a wait too
+    clock  seconds that never go back
+    sleep  waits so many seconds; ``stop.wait`` where nothing else is given
+    rate   2.0 plays twice as fast
+
+    Raises ValueError for a rate that is not above 0. ``frames`` is closed in the end.
+    """
+    if not rate > 0:
+        raise ValueError(f"rate is {rate}; it must be above 0")
+    return _paced(frames, stop or threading.Event(), clock, sleep, Fraction(rate))
+
+
+def _paced(
+    frames: Iterator[Frame],
+    stop: threading.Event,
+    clock: Callable[[], float],
+    sleep: Callable[[float], object] | None,
+    rate: Fraction,
+) -> Iterator[Frame]:
+    wait = sleep or stop.wait
+    start: Fraction | None = None  # what the clock showed when the film's own clock was at zero
+    try:
+        for frame in frames:
+            due = frame.seconds / rate
+            if start is None:
+                start = on_clock(clock()) - due
+            due += start
+            ahead = float(due) - clock()
+            if ahead > 0 and not stop.is_set():
+                wait(ahead)
+            if stop.is_set():
+                return
+            yield replace(frame, seconds=due)
+    finally:
+        close = getattr(frames, "close", None)
+        if close is not None:
+            close()
+
+
+def on_clock(seconds: float) -> Fraction:
+    """What a clock shows, as the Fraction a Frame holds: whole nanoseconds."""
+    return Fraction(round(seconds * TICKS), TICKS)

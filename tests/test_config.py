@@ -1,0 +1,202 @@
+import argparse
+
+import pytest
+
+from streamtoon import cli, config
+from streamtoon.errors import UsageError
+
+
+def size(text):
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 1280x720")
+    return int(width), int(height)
+
+
+def make():
+    parser = argparse.ArgumentParser(prog="toon")
+    commands = parser.add_subparsers(required=True)
+    both = argparse.ArgumentParser(add_help=False)
+    both.add_argument("--style", default="ink")
+    both.add_argument("--engine", default="auto")
+    both.add_argument("--config")
+    both.add_argument("--dump-config", action="store_true")
+    live = commands.add_parser("live", parents=[both])
+    live.set_defaults(run="live")
+    live.add_argument("--sink", action="append", default=["window:"])
+    live.add_argument("--on-no-face", choices=("hold", "card", "passthrough"), default="hold")
+    live.add_argument("--fps", type=float, default=30.0)
+    live.add_argument("--threads", type=int, default=2)
+    live.add_argument("--size", type=size, default="1280x720")
+    live.add_argument("--mirror", action=argparse.BooleanOptionalAction, default=True)
+    live.add_argument("--quiet", action="store_true")
+    live.add_argument("--paper", nargs=3, type=int)
+    live.add_argument("-v", "--verbose", action="count", default=0)
+    convert = commands.add_parser("convert", parents=[both])
+    convert.add_argument("-i", "--input", required=True)
+    convert.add_argument("--crf", type=float)
+    return parser
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text):
+        path = tmp_path / "toon.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def parsed(*arguments):
+    return config.parse(make(), [str(a) for a in arguments])
+
+
+def test_without_a_file_it_is_argparse():
+    ours, theirs = vars(parsed("live", "--fps", "25")), vars(make().parse_args(["live", "--fps", "25"]))
+    assert ours == theirs | {"command": "live"}
+    assert ours["size"] == (1280, 720)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--config"], ["live", "--config"], ["nothing", "--config", "x.toml"]])
+def test_what_is_no_command_ends_as_argparse_ends_it(arguments):
+    with pytest.raises(SystemExit) as caught:
+        parsed(*arguments)
+    assert caught.value.code == 2
+
+
+def test_flag_beats_file_beats_default(file):
+    path = file('style = "wash"\nengine = "echo"\n[live]\nfps = 15\nmirror = false\nquiet = true\npaper = [1, 2, 3]')
+    args = parsed("live", "--engine", "openvino", "--config", path)
+    assert (args.engine, args.style, args.fps, args.mirror, args.quiet) == ("openvino", "wash", 15.0, False, True)
+    assert args.paper == [1, 2, 3]
+    assert (args.on_no_face, args.threads, args.run) == ("hold", 2, "live")
+    assert parsed("live", f"--config={path}", "--mirror", "--fps", "60").mirror is True
+
+
+def test_a_commands_table_beats_the_keys_above_it(file):
+    path = file('style = "wash"\nfps = 24\n[live]\nstyle = "pencil"\n[convert]\nstyle = "comic"')
+    assert parsed("live", "--config", path).style == "pencil"
+    assert parsed("live", "--config", path).fps == 24.0
+    assert parsed("convert", "-i", "x", "--config", path).style == "comic"  # and fps, which it has not, is no error
+
+
+def test_what_the_file_gives_need_not_be_a_flag(file, capsys):
+    assert parsed("convert", "--config", file('[convert]\ninput = "a.mp4"')).input == "a.mp4"
+    with pytest.raises(SystemExit) as caught:
+        parsed("convert", "--config", file('style = "ink"'))
+    assert caught.value.code == 2
+    assert "required: -i/--input" in capsys.readouterr().err
+
+
+def test_a_list_given_as_a_flag_replaces_the_files(file):
+    path = file('[live]\nsink = ["virtualcam:", "out.mp4"]')
+    assert parsed("live", "--config", path).sink == ["virtualcam:", "out.mp4"]
+    assert parsed("live", "--config", path, "--sink", "udp://127.0.0.1:9", "--sink", "window:").sink[-2:] == [
+        "udp://127.0.0.1:9",
+        "window:",
+    ]
+    assert "out.mp4" not in parsed("live", "--config", path, "--sink", "window:").sink
+    assert parsed("live", "--config", file('[live]\nsink = "window:"')).sink == ["window:"]
+
+
+def test_shortened_and_repeated_flags_are_seen(file, tmp_path):
+    path = file("[live]\nfps = 15")
+    other = tmp_path / "other.toml"
+    other.write_text("[live]\nfps = 12", encoding="utf-8")
+    assert parsed("live", "--conf", path).fps == 15
+    assert parsed("live", "--config", other, "--config", path).fps == 15
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('styl = "ink"', "unknown key 'styl'; the nearest known one is 'style'"),
+        ("[live]\non_no_face = 1", r"\[live\]: unknown key 'on_no_face'; the nearest known one is 'on-no-face'"),
+        ("[convert]\nfps = 1", r"\[convert\]: unknown key 'fps'; the nearest known one is '"),
+        ("[live]\nno-mirror = true", "the nearest known one is 'mirror'"),
+        ("[liv]\nfps = 1", "unknown table 'liv'; the nearest known one is 'live'"),
+        ('[live]\nconfig = "other.toml"', "unknown key 'config'"),
+        ("[live]\nhelp = true", "unknown key 'help'"),
+        ('[live]\non-no-face = "show"', 'on-no-face is "show"; it must be one of hold, card, passthrough'),
+        ('[live]\nmirror = "yes"', 'mirror is "yes"; it must be true or false'),
+        ("[live]\nquiet = 1", "quiet is 1; it must be true or false"),
+        ("style = true", "style is true; it must be text"),
+        ("style = 5", "style is 5; it must be text"),
+        ('[live]\nfps = "30"', 'fps is "30"; it must be a number'),
+        ("[live]\nthreads = 2.5", "threads is 2.5; it must be a whole number"),
+        ('[live]\nsize = "big"', "size: 'big' is no size; write 1280x720"),
+        ("[live]\nsink = [1]", "sink is 1; it must be text"),
+        ("[live.style]\nname = 1", "style is .*; it must be text"),
+        ("[live]\nverbose = 2", "verbose cannot be set in a file"),
+        ("style = ", "is no TOML file: Invalid value"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(file, text, line):
+    with pytest.raises(UsageError, match=line) as caught:
+        parsed("live", "--config", file(text))
+    assert "\n" not in str(caught.value)
+    assert "toon.toml" in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(UsageError, match=r"none.toml cannot be read: No such file"):
+        parsed("live", "--config", tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["live"],
+        ["live", "--style", 'a"b\\c\n\t\x7fé 日', "--fps", "1e-7", "--size", "64x48", "--no-mirror", "--quiet"],
+        ["live", "--sink", "out.mp4", "--sink", "udp://127.0.0.1:9", "--paper", "1", "2", "3", "--threads", "7"],
+        ["convert", "-i", "C:\\films\\a.mp4", "--crf", "18.5"],
+    ],
+)
+def test_what_is_dumped_gives_the_same_again(file, arguments):
+    parser = make()
+    first = config.parse(parser, arguments)
+    text = config.dump(parser, first)
+    again = parsed(arguments[0], "--config", file(text))
+    assert vars(again) | {"config": None} == vars(first)
+    assert text.startswith(f"[{arguments[0]}]\n")
+
+
+def test_the_dump_shows_what_is_in_force(file):
+    parser = make()
+    path = file("[live]\nfps = 15\nthreads = 3")
+    text = config.dump(parser, config.parse(parser, ["live", "--config", str(path), "--threads", "4"]))
+    assert "fps = 15.0\n" in text
+    assert "threads = 4\n" in text
+    assert 'style = "ink"\n' in text
+    assert "# paper is not set\n" in text
+    assert "config" not in text
+
+
+def test_a_value_without_a_text_is_not_written_down_wrongly():
+    parser = make()
+    args = config.parse(parser, ["live"])
+    args.size = object()
+    with pytest.raises(ValueError, match="no text given to --size makes"):
+        config.dump(parser, args)
+
+
+def needs():
+    """Every command of ours, with something for each argument it cannot do without."""
+    for name, sub in config._commands(cli._parser()).items():
+        words = []
+        for action in config._actions(sub):
+            if action.required:
+                words += [*action.option_strings[-1:], next(iter(action.choices or "x"))]
+        yield [name, *words]
+
+
+@pytest.mark.parametrize("arguments", list(needs()), ids=lambda a: a[0])
+def test_every_command_of_ours_gives_the_same_again(file, arguments):
+    parser = cli._parser()
+    first = config.parse(parser, arguments)
+    path = file(config.dump(parser, first))
+    settings = config.read(path, cli._parser(), first.command)
+    options = config._options(config._commands(parser)[first.command])
+    given = {key: getattr(first, action.dest) for key, action in options.items()}
+    assert settings == {key: value for key, value in given.items() if value is not None}
