@@ -73,6 +73,16 @@ def feather(size: int, width: float) -> U8:
     return np.asarray(np.minimum.outer(ramp, ramp) * 255 + 0.5, np.uint8)
 
 
+@cache
+def oval(size: int, margin: float) -> U8:
+    """(size, size) uint8: 255 on the middle of a face as ``crop.square`` places it, soft towards its outline."""
+    mask = np.zeros((size, size), np.uint8)
+    unit = size / margin  # px of one face size
+    middle = (round(size / 2), round(size / 2 + 0.06 * unit))
+    cv2.ellipse(mask, middle, (round(0.38 * unit), round(0.5 * unit)), 0, 0, 360, (255,), -1, cv2.LINE_AA)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.05 * unit), np.uint8)
+
+
 def _background(frame: Frame, background: Background, paper: tuple[int, int, int]) -> tuple[U8, ...]:
     if background == "paper":
         sheet = np.array([[paper]], np.uint8)

@@ -147,8 +147,6 @@ def _convert(args: argparse.Namespace) -> int:
     from streamtoon import convert, styles
 
     styles.load(args.style)
-    if args.private and args.compare:
-        raise UsageError("--compare shows the input beside the drawing, which --private forbids; leave one of them out")
     options = convert.Options(
         args.input,
         args.output,
@@ -159,6 +157,7 @@ def _convert(args: argparse.Namespace) -> int:
         args.overwrite,
         args.compare,
         args.threads,
+        args.private,
     )
     line = _ProgressLine()
     toon: list[Toon] = []

@@ -56,13 +56,19 @@ class Finder:
             # a large face keeps the short-range keypoints where both agree: they jitter less
             agreed = [f for f in near if any(overlap(f.box, g.box) > SAME for g in far) and _width(f) >= large]
             seen = distinct([*sure, *agreed, *far])
-            followed = {id(f): n + 1 for k, n in self._known for f in near if n < PATIENCE and overlap(f.box, k.box) > 0.5}
+            followed = {
+                id(f): n + 1 for k, n in self._known for f in near if n < PATIENCE and overlap(f.box, k.box) > 0.5
+            }
             faces = distinct([*seen, *(f for f in near if id(f) in followed)])
             self._known = [(f, 0 if any(f is s for s in seen) else followed[id(f)]) for f in faces]
         else:
             faces = distinct(sure)
             self._known = [(f, 0) for f in faces]
         return faces
+
+    def forget(self) -> None:
+        """The next frame has nothing to do with those before."""
+        self._known, self._count = [], 0
 
     def close(self) -> None:
         """Free the detectors; MediaPipe complains at interpreter exit otherwise."""

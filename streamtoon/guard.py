@@ -26,6 +26,10 @@ class Guard:
         self.paper = paper
         self._last: Drawn | None = None
 
+    def forget(self) -> None:
+        """The next frame has nothing to do with those before: nothing is held for it."""
+        self._last = None
+
     def __call__(self, frame: Frame, planes: tuple[U8, ...] | None, faces: int) -> Drawn:
         """The picture that may leave for ``frame``; ``planes`` are the drawn ones, None where nothing was drawn."""
         if planes is not None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from engines import MAX_BATCH, Engine, EngineError
 from streamtoon import find
-from streamtoon.blend import Drawing, blend, feather
+from streamtoon.blend import Drawing, blend, feather, oval
 from streamtoon.crop import crop, tiles, view
 from streamtoon.guard import Guard
 from streamtoon.meter import Meter
@@ -57,6 +57,7 @@ class Toon:
         self._guard = Guard(private=private, paper=style.paper)
         self._tracks = Tracks()
         self._feather = feather(style.size, style.feather)
+        self._oval = oval(style.size, style.margin)
         with contextlib.ExitStack() as stack:
             stack.callback(engine.close)
             self._find = stack.enter_context(find.Finder())
@@ -73,6 +74,9 @@ class Toon:
 
     def see(self, frame: Frame) -> Seen:
         """Find the faces and cut out what is to be drawn."""
+        if frame.layout == "rgb24":  # a still: the one before it may show somebody else
+            self._tracks = Tracks()
+            self._find.forget()
         with self.meter("find"):
             picture = view(frame)
             faces = self._tracks(self._find(frame, picture), frame.seconds, picture)
@@ -90,6 +94,8 @@ class Toon:
             # an empty sheet is a picture of its own in a film; who asks for privacy gets the guard's held one or card
             changed = bool(drawings) or (self.background != "keep" and not self._guard.private)
             planes = blend(seen.frame, drawings, self.background, self.style.paper) if changed else None
+        if seen.frame.layout == "rgb24":
+            self._guard.forget()
         return self._guard(seen.frame, planes, len(seen.faces))
 
     def _run(self, crops: Sequence[Crop]) -> list[tuple[Crop, U8]]:
@@ -110,9 +116,10 @@ class Toon:
         if self._landmarks is not None:
             matte = self._landmarks.hull(cut.image, self.style.margin)
         elif self._person is not None:
-            matte = self._person(cut.image)
+            matte = np.maximum(self._person(cut.image), self._oval)
         else:
-            matte = np.ascontiguousarray(drawn[:, :, 3])
+            # a face that was found is drawn, even where the matte sees no person
+            matte = np.maximum(drawn[:, :, 3], self._oval)
         return Drawing(image, np.asarray(cv2.multiply(matte, self._feather, scale=1 / 255)), cut.to_crop)
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -183,10 +183,10 @@ class Drawn:
     colour: Colour
     faces: int
     state: State
-    seal: object = field(repr=False)
+    seal: InitVar[object]  # not kept: dataclasses.replace cannot pass it on
 
-    def __post_init__(self) -> None:
-        if self.seal is not SEAL:
+    def __post_init__(self, seal: object) -> None:
+        if seal is not SEAL:
             raise TypeError("only streamtoon.guard makes a Drawn: a picture it has not passed must not leave")
         one_of("state", self.state, State)
         check_planes(self.planes, self.layout)

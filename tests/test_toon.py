@@ -8,6 +8,7 @@ import pytest
 
 from engines import EngineError, echo
 from streamtoon import styles
+from streamtoon.sources import portrait as source
 from streamtoon.toon import Toon
 from streamtoon.types import Frame
 
@@ -154,3 +155,32 @@ def test_an_odd_sized_frame(style, portrait):
     frame = Frame(tuple(np.ascontiguousarray(p) for p in planes), "yuv420p", 0, Fraction(0))
     with Toon(style, Ink()) as toon:
         assert toon(frame).faces == 1
+
+
+def test_stills_know_nothing_of_each_other(style, portrait, still):
+    """Two people at nearly the same place in two pictures: no smoothing, no coasting, nothing held."""
+    moved = np.roll(portrait, 12, axis=1)
+    wall = np.full((512, 512, 3), 128, np.uint8)
+    with Toon(style, Ink()) as toon, Toon(style, Ink()) as fresh:
+        toon(still(portrait, 0))
+        after, alone = toon(still(moved, 1)), fresh(still(moved, 1))
+        assert np.array_equal(after.planes[0], alone.planes[0])
+        assert toon(still(wall, 2)).state == "passthrough"
+    with Toon(style, Ink(), private=True) as toon:
+        assert [toon(still(p, i)).state for i, p in enumerate((portrait, wall))] == ["drawn", "card"]
+
+
+def test_a_face_that_was_found_is_drawn_even_where_the_matte_sees_nobody(style, moved):
+    class Blind(Ink):
+        def __call__(self, crops):
+            drawn = super().__call__(crops)
+            drawn[..., 3] = 0
+            return drawn
+
+    with Toon(style, Blind()) as toon:
+        for frame in moved[:3]:
+            drawn, truth = toon(frame), source.motion(frame.index, 640, 360)
+            for point in ((203, 101), (250, 101), (226, 140)):  # eyes and mouth
+                x, y = (truth @ (*point, 1) / 2).round().astype(int)
+                assert abs(int(drawn.planes[2][y, x]) - 240) < 12  # Cr of red
+            assert np.array_equal(drawn.planes[0][:20], frame.planes[0][:20])
