@@ -107,7 +107,7 @@ def convert(
 ) -> Summary:
     """Read, draw and write; ``make_toon`` is called once input and output are known to be good.
 
-    A toon with the halves ``see`` and ``draw`` has a thread for each. ``meter`` gets the rows read and write. A film
+    A toon with ``stages`` has a thread for each. ``meter`` gets the rows read and write. A film
     with several video tracks has each of them drawn, by a toon of its own: none is kept undrawn and none is lost.
     Raises UsageError, SourceError and SinkError; then nothing is left at ``options.output``.
     """
@@ -204,9 +204,9 @@ class _Loop:
 
 
 def _stages(toon: Toon) -> tuple[Callable[[Any], Any], ...]:
-    """The toon's halves, where it has them."""
-    see, draw = getattr(toon, "see", None), getattr(toon, "draw", None)
-    return (see, draw) if see and draw else (toon,)
+    """The toon's own stages, where it has them."""
+    stages: tuple[Callable[[Any], Any], ...] = getattr(toon, "stages", (toon,))
+    return stages
 
 
 def _beside(stages: tuple[Callable[[Any], Any], ...]) -> tuple[Callable[[Any], Any], ...]:

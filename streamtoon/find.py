@@ -17,12 +17,12 @@ from typing import Any, Final, Self
 import numpy as np
 
 from streamtoon import models
-from streamtoon.crop import starts, view
+from streamtoon.crop import starts, view, view_step
 from streamtoon.types import F32, U8, Face, Frame
 
-LARGE: Final = 0.25  # of the view's longer side: wider faces are the short-range detector's
+LARGE: Final = 0.35  # of the frame's shorter side: wider faces are the short-range detector's
 SURE: Final = 0.75
-TINY: Final = 0.04  # of the view's longer side: narrower faces must be surer, since anything round looks like them
+TINY: Final = 0.06  # of that side: narrower faces must be surer, since anything round looks like them
 TINY_SCORE: Final = 0.65
 LOOK: Final = 10  # frames between two looks with the full-range detector
 BLANK: Final = np.zeros((64, 64, 3), np.uint8)
@@ -43,7 +43,7 @@ class Finder:
         """Faces of ``frame``, best first, ids not yet set. ``picture``: its ``crop.view``, where it is at hand."""
         picture = view(frame) if picture is None else picture
         near = _detect(self._short, picture, frame, [(slice(None), slice(None))])
-        large, tiny = (share * max(frame.width, frame.height) for share in (LARGE, TINY))
+        large, tiny = (share * min(frame.width, frame.height) for share in (LARGE, TINY))
         sure = [f for f in near if f.score >= SURE and _width(f) >= large]
         lost = [k for k, _ in self._known if not any(overlap(k.box, f.box) > SAME for f in sure)]
         self._count += 1
@@ -167,7 +167,7 @@ def squares(picture: U8) -> list[tuple[slice, slice]]:
 
 def _home(face: Face, frame: Frame, picture: U8, parts: list[tuple[slice, slice]]) -> int:
     """Index of the part of ``picture`` that holds most of ``face``."""
-    box = face.box * (picture.shape[1] / frame.width)
+    box = face.box / view_step(frame.width, frame.height)
 
     def held(part: tuple[slice, slice]) -> float:
         rows, columns = part
@@ -180,7 +180,7 @@ def _home(face: Face, frame: Frame, picture: U8, parts: list[tuple[slice, slice]
 
 def _detect(detector: Any, picture: U8, frame: Frame, parts: list[tuple[slice, slice]]) -> list[Face]:
     """Faces that ``detector`` sees in ``parts`` of ``picture``, in frame px, best first."""
-    scale = np.array([frame.width / picture.shape[1], frame.height / picture.shape[0]], np.float32)
+    step = view_step(frame.width, frame.height)
     faces = []
     for rows, columns in parts:
         part = picture[rows, columns]
@@ -189,10 +189,8 @@ def _detect(detector: Any, picture: U8, frame: Frame, parts: list[tuple[slice, s
         for found in detector.detect(_image(part)).detections:
             box = found.bounding_box
             low = corner + np.array([box.origin_x, box.origin_y])
-            box_px = (np.concatenate([low, low + np.array([box.width, box.height])]) * np.tile(scale, 2)).astype(
-                np.float32
-            )
-            keypoints = (np.array([(k.x, k.y) for k in found.keypoints], np.float32) * size + corner) * scale - 0.5
+            box_px = (np.concatenate([low, low + np.array([box.width, box.height])]) * step).astype(np.float32)
+            keypoints = (np.array([(k.x, k.y) for k in found.keypoints], np.float32) * size + corner) * step - 0.5
             faces.append(Face(box_px, keypoints.astype(np.float32), found.categories[0].score))
     return sorted(faces, key=lambda f: -f.score)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -31,11 +31,19 @@ class Seen:
     heads: list[Crop]
 
 
+@dataclass(frozen=True, slots=True)
+class Inked:
+    """What was seen, and each of its crops with its drawing, (size, size, 4) uint8 RGBA."""
+
+    seen: Seen
+    drawn: list[tuple[Crop, U8]]
+
+
 class Toon:
     """Draws frames in one style. Owns the engine, the detectors and what is remembered from frame to frame.
 
-    Calling it does everything; ``see`` and ``draw`` are its halves, so that they can run in two threads. Each must
-    be given the frames in order. Raises EngineError when the engine fails.
+    Calling it does everything; ``stages`` are its parts, so that each can have a thread. Each must be given the frames
+    in order. Raises EngineError when the engine fails.
     """
 
     def __init__(
@@ -58,6 +66,8 @@ class Toon:
         self._tracks = Tracks()
         self._feather = feather(style.size, style.feather)
         self._oval = oval(style.size, style.margin)
+        # stages and the engine have the cores already; OpenCV's own threads on these small pictures only get in the way
+        cv2.setNumThreads(1)
         with contextlib.ExitStack() as stack:
             stack.callback(engine.close)
             self._find = stack.enter_context(find.Finder())
@@ -70,7 +80,12 @@ class Toon:
 
     def __call__(self, frame: Frame) -> Drawn:
         """The picture that may leave for ``frame``."""
-        return self.draw(self.see(frame))
+        return self.blend(self.draw(self.see(frame)))
+
+    @property
+    def stages(self) -> tuple[Callable[[Any], Any], ...]:
+        """What calling it does, in parts that can each have a thread."""
+        return (self.see, self.draw, self.blend)
 
     def see(self, frame: Frame) -> Seen:
         """Find the faces and cut out what is to be drawn."""
@@ -85,10 +100,14 @@ class Toon:
             scene = tiles(frame, self.style) if whole else []
             return Seen(frame, faces, scene, [crop(frame, face, self.style) for face in faces])
 
-    def draw(self, seen: Seen) -> Drawn:
-        """Draw the crops, blend them and let the guard decide what leaves."""
+    def draw(self, seen: Seen) -> Inked:
+        """Draw the crops."""
         with self.meter("draw"):
-            drawn = self._run([*seen.scene, *seen.heads])
+            return Inked(seen, self._run([*seen.scene, *seen.heads]))
+
+    def blend(self, inked: Inked) -> Drawn:
+        """Blend the drawings and let the guard decide what leaves."""
+        seen, drawn = inked.seen, inked.drawn
         with self.meter("blend"):
             drawings = [self._drawing(c, d, on_scene=i < len(seen.scene)) for i, (c, d) in enumerate(drawn)]
             # an empty sheet is a picture of its own in a film; who asks for privacy gets the guard's held one or card
@@ -110,7 +129,7 @@ class Toon:
         return pairs
 
     def _drawing(self, cut: Crop, drawn: U8, *, on_scene: bool) -> Drawing:
-        image = np.ascontiguousarray(drawn[:, :, :3])
+        image = np.asarray(cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB), np.uint8)
         if on_scene or self.region == "frame":
             return Drawing(image, self._feather, cut.to_crop)
         if self._landmarks is not None:

@@ -348,11 +348,15 @@ def test_compare_shows_both(tmp_path, size, matrix):
             assert (wide[:, -y.shape[1] :] == after).all()
 
 
-class Halves:
-    """A toon with two halves, as the real one."""
+class Staged:
+    """A toon with stages, as the real one."""
 
     def __init__(self):
         self.order = []
+
+    @property
+    def stages(self):
+        return (self.see, self.draw)
 
     def see(self, frame):
         self.order.append(("see", frame.index))
@@ -364,8 +368,8 @@ class Halves:
 
 
 @pytest.mark.parametrize("compare", [False, True])
-def test_the_halves_of_a_toon_are_called_in_order(tmp_path, compare):
-    toon, meter = Halves(), Meter()
+def test_the_stages_of_a_toon_are_called_in_order(tmp_path, compare):
+    toon, meter = Staged(), Meter()
     options = Options(str(films.film(tmp_path / "a.mp4")), str(tmp_path / "out.mp4"), compare=compare)
     summary = convert(options, lambda: toon, meter=meter)
     assert [i for half, i in toon.order if half == "see"] == list(range(12))

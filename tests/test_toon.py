@@ -49,7 +49,7 @@ def test_every_face_is_drawn(style, portrait, still):
 
 
 def test_more_faces_than_a_batch(style, portrait, still):
-    small = cv2.resize(portrait, (256, 256), interpolation=cv2.INTER_AREA)[:230]
+    small = cv2.resize(portrait, (320, 320), interpolation=cv2.INTER_AREA)[:288]
     scene = np.vstack([np.hstack([small] * 3)] * 3)
     with Toon(style, Ink()) as toon:
         drawn = toon(still(scene))
@@ -126,10 +126,10 @@ def test_a_head_is_pasted_where_it_was(style, moved):
             assert difference.mean() < 1.5
 
 
-def test_the_halves_are_the_whole(style, moved):
+def test_the_stages_are_the_whole(style, moved):
     with Toon(style, Ink()) as one, Toon(style, Ink()) as other:
         for frame in moved[:4]:
-            a, b = one(frame), other.draw(other.see(frame))
+            a, b = one(frame), other.blend(other.draw(other.see(frame)))
             assert all(np.array_equal(p, q) for p, q in zip(a.planes, b.planes, strict=True))
 
 

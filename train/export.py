@@ -26,7 +26,7 @@ from streamtoon.types import U8
 from train import checkpoint, nets, prepare
 from train.checkpoint import BadInput, write_bytes, write_text
 from train.degrade import degrade
-from train.nets import MUNet
+from train.nets import DRAWING, MATTE, MUNet
 
 NEED: Final = {"fp32": 55.0, "fp16": 45.0}  # PSNR against torch in dB, over drawings and mattes of the same pictures
 
@@ -61,15 +61,26 @@ Colour = tuple[int, int, int]
 class Deployed(nn.Module):
     """The network as engines run it: uint8 RGB in, uint8 RGBA out, BatchNorm folded."""
 
-    ink: Tensor
-    reach: Tensor
+    gain: Tensor
+    shift: Tensor
+    base: Tensor
+    span: Tensor
 
     def __init__(self, net: MUNet, ink: Colour = (0, 0, 0), paper: Colour = (255, 255, 255)) -> None:
         super().__init__()
-        self.register_buffer("ink", torch.tensor(ink).float().view(1, 3, 1, 1))
-        self.register_buffer("reach", torch.tensor(paper).float().view(1, 3, 1, 1) - self.ink)
-        self.grey = all(c == ink[0] for c in ink) and all(c == paper[0] for c in paper)
         self.net: MUNet = fold(copy.deepcopy(net).eval())
+        # the last convolution gives drawing, drawing, drawing, matte: RGBA without copying whole planes afterwards
+        heads = (DRAWING, DRAWING, DRAWING, MATTE)
+        rows = [4 * head + part for head in heads for part in range(4)]  # four sub-pixels each
+        last = self.net.out
+        self.net.out = nn.Conv2d(last.in_channels, len(rows), 3, padding=1)
+        self.net.out.weight.data = last.weight.data[rows]
+        self.net.out.bias.data = last.bias.data[rows]
+        for name, values in (
+            ("gain", [nets.REACH[h][0] for h in heads]), ("shift", [nets.REACH[h][1] for h in heads]),
+            ("base", [*ink, 0]), ("span", [p - i for p, i in zip(paper, ink, strict=True)] + [255]),
+        ):  # fmt: skip
+            self.register_buffer(name, torch.tensor(values).float().view(1, 4, 1, 1))
         for weight in self.net.parameters():  # exactly what half precision can hold: the file needs no more
             weight.data = weight.data.half().float()
 
@@ -77,13 +88,8 @@ class Deployed(nn.Module):
         """(N, h, w, 3) uint8 RGB -> (N, h, w, 4) uint8 RGBA. A cast truncates, so it comes after Round and Clip."""
         x = crops.to(self.net.out.weight.dtype).permute(0, 3, 1, 2)
         logits = self.net(x * (1 / 127.5) - 1)
-        drawing, alpha = nets.drawing(logits).clamp(0, 1), nets.matte(logits) * 255
-        if self.grey:  # rounded before it is copied: a third of the work
-            grey = drawing * self.reach[:, :1] + self.ink[:, :1]
-            one, alpha = torch.cat([grey, alpha], dim=1).round().clamp(0, 255).chunk(2, dim=1)
-            rgba = torch.cat([one, one, one, alpha], dim=1)
-        else:
-            rgba = torch.cat([drawing * self.reach + self.ink, alpha], dim=1).round().clamp(0, 255)
+        unit = (torch.sigmoid(logits) * self.gain + self.shift).clamp(0, 1)
+        rgba = (unit * self.span + self.base).round().clamp(0, 255)
         return rgba.permute(0, 2, 3, 1).to(torch.uint8)
 
 
