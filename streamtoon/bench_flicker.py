@@ -119,7 +119,7 @@ def _clip(toon: Toon, frames: Iterator[Frame], name: str) -> dict[str, float]:
             fixed = square(face, toon.style.margin, size)
         crop = sample(frame, fixed, size)
         net = (_draw(toon, crop), np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.uint8))
-        now = (net, (toon.draw(seen).planes[0], frame.planes[0]))
+        now = (net, (toon.blend(toon.draw(seen)).planes[0], frame.planes[0]))
         x0, y0, x1, y1 = np.clip(face.box.astype(int), 0, [frame.width, frame.height] * 2)
         if last is not None and frame.index > WARM:
             for i, (part, a, b) in enumerate(zip((middle, np.s_[y0:y1, x0:x1]), now, last, strict=True)):

@@ -7,8 +7,10 @@ edge. Only the rectangle under a drawing is touched; where its alpha is 0 a samp
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -46,11 +48,11 @@ def blend(
     planes = _background(frame, background, paper) if backdrop is None else tuple(p.copy() for p in backdrop)
     for drawing in drawings:
         if frame.layout == "rgb24":
-            _paste(planes[0], drawing.image, drawing, LUMA)
+            _paste([planes[0][:, :, i] for i in range(3)], cv2.split(drawing.image), drawing, LUMA)
             continue
-        yuv = cv2.split(cv2.transform(drawing.image, colour.to_yuv(frame.colour)))
-        for plane, channel, grid in zip(planes, yuv, (LUMA, CHROMA, CHROMA), strict=True):
-            _paste(plane, np.asarray(channel), drawing, grid)
+        y, u, v = cv2.split(cv2.transform(drawing.image, colour.to_yuv(frame.colour)))
+        _paste([planes[0]], [y], drawing, LUMA)
+        _paste([planes[1], planes[2]], [u, v], drawing, CHROMA)
     return planes
 
 
@@ -122,8 +124,8 @@ def _blurred(plane: U8) -> U8:
     return np.asarray(cv2.resize(small, (w, h), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _paste(plane: U8, image: U8, drawing: Drawing, grid: tuple[int, float]) -> None:
-    """Lay ``image`` under ``drawing.alpha`` over the samples of ``plane`` it covers, in place."""
+def _paste(planes: Sequence[U8], images: Sequence[Any], drawing: Drawing, grid: tuple[int, float]) -> None:
+    """Lay each image under ``drawing.alpha`` over the samples it covers of its plane, in place; all on one grid."""
     pitch, offset = grid
     size = drawing.alpha.shape[0]
     inverse = cv2.invertAffineTransform(drawing.to_crop)
@@ -131,26 +133,28 @@ def _paste(plane: U8, image: U8, drawing: Drawing, grid: tuple[int, float]) -> N
     x, y = (left - 1, left + w), (top - 1, top + h)
     corners = inverse @ np.array([[x[0], x[1], x[0], x[1]], [y[0], y[0], y[1], y[1]], [1, 1, 1, 1]], np.float64)
     corners = (corners - offset) / pitch
-    h, w = plane.shape[:2]
+    h, w = planes[0].shape
     x0, y0 = np.maximum(np.floor(corners.min(axis=1)).astype(int) - 1, 0)
     x1, y1 = np.minimum(np.ceil(corners.max(axis=1)).astype(int) + 2, [w, h])
     if x0 >= x1 or y0 >= y1:
         return
-    alpha = drawing.alpha
-    cover = alpha if image.ndim == 2 else cv2.merge([alpha] * 3)
-    over, through = cv2.multiply(image, cover, scale=1 / 255), cv2.bitwise_not(cover)
     # a small face is drawn larger than it is shown: shrink by area first, or its strokes would alias
     a = drawing.to_crop[:, :2]
     step = max(1, int(pitch * math.sqrt(abs(a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0]))))
-    if step > 1:
-        shape = (max(1, size // step), max(1, size // step))
-        over, through = (cv2.resize(p, shape, interpolation=cv2.INTER_AREA) for p in (over, through))
     # shrunk crop px = (to_crop @ (pitch * sample + offset) - (step - 1) / 2) / step
     shift = a @ (pitch * np.array([x0, y0]) + offset) + drawing.to_crop[:, 2] - (step - 1) / 2
     to_shrunk = np.column_stack([a * pitch / step, shift / step])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    shape = (int(x1 - x0), int(y1 - y0))
-    over = cv2.warpAffine(over, to_shrunk, shape, flags=flags, borderValue=(0, 0, 0))
-    through = cv2.warpAffine(through, to_shrunk, shape, flags=flags, borderValue=(255, 255, 255))
-    part = plane[y0:y1, x0:x1]
-    part[:] = cv2.add(cv2.multiply(part, through, scale=1 / 255), over)
+
+    def warped(image: Any, outside: int) -> Any:
+        if step > 1:
+            small = max(1, size // step)
+            image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        shape = (int(x1 - x0), int(y1 - y0))
+        return cv2.warpAffine(image, to_shrunk, shape, flags=flags, borderValue=(outside,))
+
+    through = warped(cv2.bitwise_not(drawing.alpha), 255)
+    for plane, image in zip(planes, images, strict=True):
+        over = warped(cv2.multiply(image, drawing.alpha, scale=1 / 255), 0)
+        part = plane[y0:y1, x0:x1]
+        part[:] = cv2.add(cv2.multiply(part, through, scale=1 / 255), over)

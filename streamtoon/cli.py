@@ -176,7 +176,8 @@ def _engine(args: argparse.Namespace, style: Style) -> Engine:
 
     if args.engine != "auto" and args.engine not in engines.NAMES:
         raise UsageError(f"no engine is called {args.engine!r}; choose one of auto, {', '.join(engines.NAMES)}")
-    return engines.load(args.engine, style.onnx, threads=args.threads)
+    # half of them: reading, finding and coding run at the same time, and threads that wait for a core only spin
+    return engines.load(args.engine, style.onnx, threads=max(1, args.threads // 2))
 
 
 def _toon(args: argparse.Namespace, *, private: bool = False, meter: Meter | None = None) -> Toon:
@@ -193,8 +194,6 @@ def _convert(args: argparse.Namespace) -> int:
     from streamtoon import convert, styles
 
     styles.load(args.style)
-    if args.private and args.compare:
-        raise UsageError("--compare shows the input beside the drawing, which --private forbids; leave one of them out")
     options = convert.Options(
         args.input,
         args.output,
@@ -205,6 +204,7 @@ def _convert(args: argparse.Namespace) -> int:
         args.overwrite,
         args.compare,
         args.threads,
+        args.private,
     )
     line = _ProgressLine()
     toon: list[Toon] = []

@@ -43,6 +43,7 @@ class Options:
     overwrite  whether ``output`` may be there already
     compare    the input on the left, the drawn picture on the right
     threads    how many threads decoder and encoder may use each
+    private    nothing undrawn may leave: no cover pictures, no comparison (the toon has to be private itself)
     """
 
     input: str
@@ -54,6 +55,7 @@ class Options:
     overwrite: bool = False
     compare: bool = False
     threads: int = 2
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,8 @@ class Summary:
     faces     drawn, summed over the frames
     states    how many frames were drawn, held, a card or passed through
     faceless  frames without a face
-    fps       frames a second, over all
-    seconds   it took
+    fps       frames a second
+    seconds   it took to read, draw and write them
     notices   what was changed on the way, one line each
     damaged   what could not be read of the input, None where all could
     """
@@ -105,13 +107,14 @@ def convert(
 ) -> Summary:
     """Read, draw and write; ``make_toon`` is called once input and output are known to be good.
 
-    A toon with the halves ``see`` and ``draw`` has a thread for each. ``meter`` gets the rows read and write. A film
+    A toon with ``stages`` has a thread for each. ``meter`` gets the rows read and write. A film
     with several video tracks has each of them drawn, by a toon of its own: none is kept undrawn and none is lost.
     Raises UsageError, SourceError and SinkError; then nothing is left at ``options.output``.
     """
     summary = Summary()
+    if options.private and options.compare:
+        raise UsageError("a comparison shows the people as they are: ask for it or for privacy, not for both")
     loop = _Loop(options, summary, progress, meter or Meter())
-    began = time.perf_counter()
     with ExitStack() as stack:
         source = stack.enter_context(sources.open(options.input, options.threads))
         sink = _sink(options, source)
@@ -120,13 +123,15 @@ def convert(
                 part = Path(options.output).with_name(f".{index}.{Path(options.output).name}")
                 stack.callback(part.unlink, missing_ok=True)
                 with video.open(source.path, index, options.threads) as film:
-                    loop.run(film, video_sink.write(str(part), film, encoding=_encoding(options), alone=True,
-                                                    overwrite=True), make_toon())
+                    loop.run(
+                        film,
+                        video_sink.write(str(part), film, encoding=_encoding(options), alone=True, overwrite=True),
+                        make_toon(),
+                    )
                 sink.also[index] = part
             if source.others:
                 summary.notices.append(f"the film has {len(source.others) + 1} video tracks: each is drawn")
         loop.run(source, sink, make_toon())
-    summary.seconds = time.perf_counter() - began
     summary.fps = summary.frames / summary.seconds
     summary.notices = list(dict.fromkeys(summary.notices))
     return summary
@@ -147,7 +152,13 @@ def _sink(options: Options, source: sources.Source) -> sinks.Sink:
     film = source if isinstance(source, video.Film) else None
     rate = Fraction(RATE if isinstance(source, Pictures) else portrait.FPS)
     return video_sink.write(
-        options.output, film, encoding=_encoding(options), audio=options.audio, overwrite=options.overwrite, rate=rate
+        options.output,
+        film,
+        encoding=_encoding(options),
+        audio=options.audio,
+        covers=not options.private,
+        overwrite=options.overwrite,
+        rate=rate,
     )
 
 
@@ -178,6 +189,7 @@ class _Loop:
                     fps = done / (now - began)
                     left = max(0, source.count - done) / fps if source.count else None
                     self.progress(Progress(done, source.count, fps, left))
+        self.summary.seconds += time.perf_counter() - began
         self.summary.notices += [*source.notices, *sink.notices]
         self.summary.damaged = self.summary.damaged or source.damage
 
@@ -192,9 +204,9 @@ class _Loop:
 
 
 def _stages(toon: Toon) -> tuple[Callable[[Any], Any], ...]:
-    """The toon's halves, where it has them."""
-    see, draw = getattr(toon, "see", None), getattr(toon, "draw", None)
-    return (see, draw) if see and draw else (toon,)
+    """The toon's own stages, where it has them."""
+    stages: tuple[Callable[[Any], Any], ...] = getattr(toon, "stages", (toon,))
+    return stages
 
 
 def _beside(stages: tuple[Callable[[Any], Any], ...]) -> tuple[Callable[[Any], Any], ...]:

@@ -48,7 +48,7 @@ def demo(toon: Toon, folder: str, threads: int, progress: Callable[[Progress], N
     frames = portrait.read(f"portrait:{FRAMES}@{SIZE[0]}x{SIZE[1]}")
     sink = sinks.write(str(clip), encoding=Encoding(threads=threads), overwrite=True, rate=Fraction(portrait.FPS))
     began = time.perf_counter()
-    with sink as send, closing(every(frames, toon.see, toon.draw)) as pictures:
+    with sink as send, closing(every(frames, *toon.stages)) as pictures:
         for count, drawn in enumerate(pictures, 1):
             send(drawn)
             if count % 8 == 0:

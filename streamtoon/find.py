@@ -189,9 +189,7 @@ def _detect(detector: Any, picture: U8, frame: Frame, parts: list[tuple[slice, s
         for found in detector.detect(_image(part)).detections:
             box = found.bounding_box
             low = corner + np.array([box.origin_x, box.origin_y])
-            box_px = (np.concatenate([low, low + np.array([box.width, box.height])]) * step).astype(
-                np.float32
-            )
+            box_px = (np.concatenate([low, low + np.array([box.width, box.height])]) * step).astype(np.float32)
             keypoints = (np.array([(k.x, k.y) for k in found.keypoints], np.float32) * size + corner) * step - 0.5
             faces.append(Face(box_px, keypoints.astype(np.float32), found.categories[0].score))
     return sorted(faces, key=lambda f: -f.score)

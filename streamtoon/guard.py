@@ -104,6 +104,15 @@ class Safe:
             return self._count, newest
 
 
+def again(drawn: Drawn, size: tuple[int, int], index: int, seconds: Fraction) -> Drawn:
+    """A picture that has passed, letterboxed to ``size`` (width and height in px, even), as another of another time."""
+    from streamtoon.sinks.letterbox import letterbox
+
+    planes = letterbox(drawn, size, drawn.colour)
+    frame = Frame(planes, "yuv420p", index, seconds, drawn.colour)
+    return _seal(frame, planes, drawn.faces, drawn.state)
+
+
 def _seal(frame: Frame, planes: tuple[U8, ...], faces: int, state: State) -> Drawn:
     return Drawn(planes, frame.layout, frame.index, frame.seconds, frame.colour, faces, state, SEAL)
 

@@ -1,7 +1,6 @@
 """live: a camera in, drawn pictures out, newest first; what leaves is drawn, held for a moment, or a card.
 
-Four threads share the work, and none waits for a slower one: reading, finding and cropping, drawing and blending, and
-one sender for each sink. A sender sends each new safe picture at once and repeats the last safe one when none comes.
+Reading, the toon's three stages and a sender for each sink have a thread each, and none waits for a slower one. A sender sends each new safe picture at once and repeats the last safe one when none comes.
 Whatever goes wrong on the way from the camera to ``guard.Safe`` (an engine that raises, a detector that stalls, a
 camera that is pulled out) ends in fewer new pictures there, never in an undrawn one.
 """
@@ -15,18 +14,21 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from streamtoon.flow import Latest
 from streamtoon.guard import Safe
 from streamtoon.meter import Meter
-from streamtoon.toon import Seen, Toon
+from streamtoon.toon import Toon
 from streamtoon.types import Drawn, Frame
 
 Send = Callable[[Drawn], None]
 
+LAST: Final = 2  # number of the toon's last stage: see, draw, blend
 LATE: Final = 1.5  # frame times without a new picture until the last safe one is sent again
 EARLY: Final = 0.8  # frame times at least between two pictures: a faster camera does not make a faster stream
+PENDING: Final = 64  # new pictures whose capture times are remembered until they are sent
 FAULTS: Final = 3  # times in a row that drawing may fail before it is said
 
 
@@ -37,8 +39,7 @@ class _Job:
     toon: Toon
     frame: Frame
     captured: float  # seconds of time.monotonic
-    seen: Seen | None = None
-    drawn: Drawn | None = None
+    done: Any = None  # what the stages so far made of it; None where one failed
 
 
 class Live:
@@ -109,13 +110,18 @@ class Live:
             stack.callback(self._join, threads)
             for thread in threads:
                 thread.start()
-            self._flow = stack.enter_context(Latest(self._read(), self._see, self._draw, stop=self._stop))
+            stages = [partial(self._stage, number) for number in range(LAST + 1)]
+            self._flow = stack.enter_context(Latest(self._read(), *stages, stop=self._stop))
             for job in self._flow:
-                if job.drawn is not None:
-                    if job.drawn.state == "drawn":
-                        self.new += 1
-                        self._captured[job.drawn.index] = job.captured
-                    self._safe.put(job.drawn)
+                drawn: Drawn | None = job.done
+                if drawn is None:
+                    continue
+                if drawn.state == "drawn":
+                    self.new += 1
+                    self._captured[drawn.index] = job.captured
+                    if len(self._captured) > PENDING:  # overtaken before it was sent
+                        self._captured.pop(min(self._captured), None)
+                self._safe.put(drawn)
         if self._failed is not None:
             raise self._failed
 
@@ -138,25 +144,23 @@ class Live:
             self.meter.add("read", time.perf_counter() - start)
             yield _Job(self._toon, frame, time.monotonic())
 
-    def _see(self, job: _Job) -> _Job:
-        try:
-            job.seen = job.toon.see(job.frame)
-        except Exception as error:  # noqa: BLE001 - fail closed: whatever it was, this frame does not leave
-            self._fault(error)
-        return job
-
-    def _draw(self, job: _Job) -> _Job:
-        if job.toon is not self._drawing:
+    def _stage(self, number: int, job: _Job) -> _Job:
+        """One of the toon's stages, for a job that came through those before it."""
+        if number == LAST and job.toon is not self._drawing:
             self._drawing.close()
             self._drawing = job.toon
-        if job.seen is None:
+        if number and job.done is None:
             return job
         try:
-            job.drawn = job.toon.undrawn(job.frame) if self.passthrough else job.toon.draw(job.seen)
+            if number == LAST and self.passthrough:
+                job.done = job.toon.undrawn(job.frame)
+            else:
+                job.done = job.toon.stages[number](job.done if number else job.frame)
         except Exception as error:  # noqa: BLE001 - fail closed: whatever it was, this frame does not leave
+            job.done = None
             self._fault(error)
         else:
-            self._faults = 0
+            self._faults = 0 if number == LAST else self._faults
         return job
 
     def _fault(self, error: Exception) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from streamtoon import sinks, sources, styles
+from streamtoon import sources, styles
 from streamtoon.errors import SourceError
 from streamtoon.guard import Safe
 from streamtoon.live import Live, Send
@@ -23,6 +23,7 @@ from streamtoon.toon import Toon
 from streamtoon.types import U8, Colour, Frame
 
 CAMERA: Final = "webcam:"
+WINDOW: Final = "window:"
 PREVIEW: Final = 1 / 30  # seconds between two looks at the preview
 CODING: Final = Colour("bt709")
 
@@ -60,8 +61,8 @@ def session(
     with ExitStack() as stack:
         frames, size = _source(options, stop, say, stack)
         blank = _blank(options.size or size)
-        opened = [_sink(target, options, blank) for target in options.sinks]
-        window = _window() if options.preview else None
+        opened = [_sink(target, options, blank) for target in options.sinks if target != WINDOW]
+        window = _window() if options.preview or WINDOW in options.sinks else None
         toon = make_toon(style, meter)
         safe = Safe(blank, toon.style.paper)
         live = Live(frames, toon, safe, opened, fps=options.fps, meter=meter, say=say)
@@ -130,7 +131,9 @@ def _sink(target: str, options: Options, blank: Frame) -> AbstractContextManager
         from streamtoon.sinks import stream
 
         return stream.write(target, threads=1, **fixed)
-    return sinks.recording(target, rate=Fraction(options.fps).limit_denominator(1001), **fixed)
+    from streamtoon.sinks import record
+
+    return record.write(target, threads=1, **fixed)
 
 
 def _window() -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import cv2
 import numpy as np
@@ -39,11 +39,19 @@ class Seen:
     covers: list[Affine]
 
 
+@dataclass(frozen=True, slots=True)
+class Inked:
+    """What was seen, and the drawing of each of its crops, (size, size, 4) uint8 RGBA."""
+
+    seen: Seen
+    drawn: list[U8]
+
+
 class Toon:
     """Draws frames in one style. Owns the engine, the detectors and what is remembered from frame to frame.
 
-    Calling it does everything; ``see`` and ``draw`` are its halves, so that they can run in two threads. Each must
-    be given the frames in order. Raises EngineError when the engine fails.
+    Calling it does everything; ``stages`` are its parts, so that each can have a thread. Each must be given the frames
+    in order. Raises EngineError when the engine fails.
     """
 
     def __init__(
@@ -88,7 +96,12 @@ class Toon:
 
     def __call__(self, frame: Frame) -> Drawn:
         """The picture that may leave for ``frame``."""
-        return self.draw(self.see(frame))
+        return self.blend(self.draw(self.see(frame)))
+
+    @property
+    def stages(self) -> tuple[Callable[[Any], Any], ...]:
+        """What calling it does, in parts that can each have a thread."""
+        return (self.see, self.draw, self.blend)
 
     def see(self, frame: Frame) -> Seen:
         """Find the faces and cut out what is to be drawn."""
@@ -108,12 +121,15 @@ class Toon:
             covers = [square(f, self.style.margin, self.style.size) for f in hidden]
             return Seen(frame, drawn, scene, [crop(frame, face, self.style) for face in drawn], covers)
 
-    def draw(self, seen: Seen) -> Drawn:
-        """Draw the crops, blend them and let the guard decide what leaves."""
+    def draw(self, seen: Seen) -> Inked:
+        """Draw the crops."""
         with self.meter("draw"):
-            drawn = self._run([*seen.scene, *seen.heads])
-        tiled = len(seen.scene)
-        private = self._guard.private
+            return Inked(seen, self._run([*seen.scene, *seen.heads]))
+
+    def blend(self, inked: Inked) -> Drawn:
+        """Blend the drawings and let the guard decide what leaves."""
+        seen, drawn = inked.seen, inked.drawn
+        tiled, private = len(seen.scene), self._guard.private
         if private and not all(hides(c, d) for c, d in zip(seen.heads, drawn[tiled:], strict=True)):
             return self._guard(seen.frame, None, 0)
         with self.meter("blend"):
@@ -166,10 +182,10 @@ class Toon:
         if self._landmarks is not None:
             matte = self._landmarks.hull(cut.image, self.style.margin)
         elif self._person is not None:
-            matte = cv2.max(self._person(cut.image), self._oval)
+            matte = np.maximum(self._person(cut.image), self._oval)
         else:
             # a face that was found is drawn, even where the matte sees no person
-            matte = cv2.max(np.ascontiguousarray(drawn[:, :, 3]), self._oval)
+            matte = np.maximum(drawn[:, :, 3], self._oval)
         return Drawing(image, np.asarray(cv2.multiply(matte, self._feather, scale=1 / 255)), cut.to_crop)
 
     def close(self) -> None:

@@ -56,19 +56,21 @@ def film(path, ticks=range(12), *, time_base=Fraction(1, 25), rate=None, size=(6
             face.width, face.height, face.pix_fmt = 32, 32, "yuv420p"
             face.disposition = av.stream.Disposition.attached_pic
         out.metadata.update(tags or {})
-        out.set_chapters([
-            {"id": i, "start": start, "end": end, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
-            for i, (start, end, title) in enumerate(chapters)
-        ])
+        out.set_chapters(
+            [
+                {"id": i, "start": start, "end": end, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
+                for i, (start, end, title) in enumerate(chapters)
+            ]
+        )
         out.start_encoding()
         if cover:
             out.mux(face.encode(frame(0, (32, 32), "yuv420p")))
             out.mux(face.encode(None))
         for i, tick in enumerate(ticks):
-            shown = (ticks[i + 1] if i + 1 < len(ticks) else 2 * tick - ticks[i - 1]) - tick
+            shown = ticks[i + 1] - tick if i + 1 < len(ticks) else tick - ticks[i - 1] or 1
             for n, stream in enumerate(films):
-                out.mux(stream.encode(frame(i + 100 * n, size, pix_fmt, tick, time_base, shown)))
-            for stream, speak in voices:
+                out.mux(stream.encode(frame(i + 100 * n, size, pix_fmt, tick=tick, time_base=time_base, shown=shown)))
+            for _, speak in voices:
                 out.mux(speak(float((tick + shown) * time_base)))
         for start, end, line in text:
             entry = av.subtitles.subtitle.SubtitleSet.create(
@@ -86,12 +88,16 @@ def film(path, ticks=range(12), *, time_base=Fraction(1, 25), rate=None, size=(6
 
 
 ASS = (
-    b"[Script Info]\r\nScriptType: v4.00+\r\n\r\n[V4+ Styles]\r\nFormat: Name\r\nStyle: Default\r\n\r\n"
+    b"[Script Info]\r\nScriptType: v4.00+\r\nPlayResX: 384\r\nPlayResY: 288\r\n\r\n[V4+ Styles]\r\n"
+    b"Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, "
+    b"Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, "
+    b"MarginV, Encoding\r\n"
+    b"Style: Default,Arial,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,1\r\n\r\n"
     b"[Events]\r\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\r\n"
 )
 
 
-def frame(index, size, pix_fmt, tick=0, time_base=Fraction(1, 25), shown=1):
+def frame(index, size, pix_fmt, *, tick=0, time_base=Fraction(1, 25), shown=1):
     """One picture as an av frame."""
     made = av.VideoFrame(*size, pix_fmt if pix_fmt in PLAIN else "yuv420p")
     depth = 10 if pix_fmt == "yuv420p10le" else 8
@@ -156,7 +162,7 @@ def tracks(path, kind):
     with av.open(str(path)) as c:
         streams = [s for s in c.streams if s.type == kind]
         found = {s.index: (hashlib.sha256(), []) for s in streams}
-        for packet in c.demux(streams):
+        for packet in c.demux(streams) if streams else ():
             if packet.size:
                 found[packet.stream.index][0].update(bytes(packet))
                 found[packet.stream.index][1].append(packet.pts * packet.time_base)

@@ -46,7 +46,7 @@ def test_convert_draws_a_film(moved_film, tmp_path):
         (["-i", "FILM", "-o", "out.mp4", "--style", "nope"], 2, "no style 'nope'"),
         (["-i", "FILM", "-o", "out.mp4", "--engine", "warp"], 2, "no engine is called 'warp'"),
         (["-i", "FILM", "-o", "nowhere/out.mp4"], 2, "nowhere"),
-        (["-i", "FILM", "-o", "out.mp4", "--private", "--compare"], 2, "--private forbids"),
+        (["-i", "FILM", "-o", "out.mp4", "--private", "--compare"], 2, "ask for it or for privacy"),
         (["-i", "FILM", "-o", "FILM"], 2, "portrait.mp4"),
     ],
 )

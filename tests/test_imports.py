@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 OURS = ("streamtoon", "engines", "trt_build", "train")
-FROM_STREAMTOON = {"types", "find", "crop"}  # what train may take
+FROM_STREAMTOON = {"types", "find", "crop", "errors"}  # what train may take: the cropper, and what it raises
 ALLOWED = {
     "streamtoon": {"streamtoon", "engines", "trt_build"},
     "engines": {"engines"},

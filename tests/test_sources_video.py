@@ -91,33 +91,56 @@ def test_matrix_and_range_come_from_the_film_or_its_size(tmp_path, colour, size,
     assert frames(path)[0].colour == expected
 
 
-@pytest.mark.parametrize("full", [False, True])
-def test_ten_bits_become_eight(tmp_path, full):
-    colour = (2 if full else 1, 1, 1, 1)
-    path = films.film(tmp_path / "a.mkv", range(3), pix_fmt="yuv420p10le", colour=colour)
+@pytest.mark.parametrize(
+    ("colour", "size"), [(None, (64, 48)), (None, (16, 720)), ((1, 1, 1, 1), (64, 48)), ((2, 9, 9, 16), (64, 48))]
+)
+def test_ten_bits_become_eight(tmp_path, colour, size):
+    path = films.film(tmp_path / "a.mkv", range(3), pix_fmt="yuv420p10le", colour=colour, size=size)
     with video.open(path) as film:
         for i, frame in enumerate(film.frames()):
-            for deep, plane in zip(films.picture(i, 64, 48, 10), frame.planes, strict=True):
+            for deep, plane in zip(films.picture(i, *size, 10), frame.planes, strict=True):
                 assert np.abs(plane - deep / 4).max() <= 1
         assert film.notices == ["pictures are brought from yuv420p10le to yuv420p"]
 
 
 @pytest.mark.parametrize(("name", "codec", "pix_fmt"), [("a.mov", "png", "rgb24"), ("a.mkv", "ffv1", "bgr0")])
-def test_rgb_becomes_the_matrix_the_frame_says(tmp_path, name, codec, pix_fmt):
+@pytest.mark.parametrize("height", [48, 720])
+def test_rgb_becomes_the_matrix_the_frame_says(tmp_path, name, codec, pix_fmt, height):
+    matrix, kr, kb = ("bt709", 0.2126, 0.0722) if height == 720 else ("bt601", 0.299, 0.114)
     colours = np.array([[200, 30, 60], [20, 180, 90], [255, 255, 255], [0, 0, 0]], np.uint8)
     with av.open(str(tmp_path / name), "w") as out:
         stream = out.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, pix_fmt
+        stream.width, stream.height, stream.pix_fmt = 64, height, pix_fmt
         for colour in colours:
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), colour, np.uint8), "rgb24")))
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((height, 64, 3), colour, np.uint8), "rgb24")))
         out.mux(stream.encode(None))
     r, g, b = (colours / 255.0).T
-    luma = 0.299 * r + 0.587 * g + 0.114 * b  # ITU-R BT.601
-    expected = np.stack([16 + 219 * luma, 128 + 224 * (b - luma) / 1.772, 128 + 224 * (r - luma) / 1.402], axis=1)
+    luma = kr * r + (1 - kr - kb) * g + kb * b  # ITU-R BT.601, BT.709
+    cb, cr = (b - luma) / (2 - 2 * kb), (r - luma) / (2 - 2 * kr)
+    expected = np.stack([16 + 219 * luma, 128 + 224 * cb, 128 + 224 * cr], axis=1)
     read = frames(tmp_path / name)
-    assert [f.colour for f in read] == [Colour("bt601")] * 4
+    assert [f.colour for f in read] == [Colour(matrix)] * 4
     found = np.array([[p[8, 8] for p in f.planes] for f in read])
     assert np.abs(found - expected).max() <= 1.5
+
+
+def test_planes_beside_an_alpha_plane_are_taken_as_they_lie(tmp_path):
+    path = films.film(tmp_path / "a.mkv", range(3), codec="ffv1", pix_fmt="yuva420p")
+    with video.open(path) as film:
+        read = list(film.frames())
+        assert film.notices == []  # nothing in it is transparent
+    assert films.same([f.planes for f in read], [films.picture(i, 64, 48) for i in range(3)])
+    assert not read[0].planes[0].flags.owndata
+
+
+def test_transparency_is_named(tmp_path):
+    with av.open(str(tmp_path / "a.mov"), "w") as out:
+        stream = out.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "rgba"
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 4), 100, np.uint8), "rgba")))
+        out.mux(stream.encode(None))
+    with video.open(tmp_path / "a.mov") as film:
+        assert film.notices == ["pictures are brought from rgba to yuv420p", "transparency is left out"]
 
 
 def test_a_film_that_changes_its_size_keeps_the_first(tmp_path):
@@ -211,6 +234,19 @@ def test_a_film_with_a_hole_is_read_on_after_it_and_says_so(tmp_path, name):
     with video.open(path) as film:
         assert 38 <= sum(1 for _ in film.frames()) <= 50
         assert "did not decode" in film.damage
+
+
+def test_a_cluster_that_is_lost_whole_is_noticed(tmp_path):
+    path = films.film(tmp_path / "a.mkv", range(50), size=(160, 120), options={"qp": "4", "g": "10"},
+                      container_options={"cluster_time_limit": "400"})  # fmt: skip
+    whole = bytearray(path.read_bytes())
+    cluster = bytes.fromhex("1f43b675")
+    third = whole.index(cluster, whole.index(cluster, whole.index(cluster) + 4) + 4)
+    whole[third : third + 16] = bytes(16)
+    path.write_bytes(whole)
+    with video.open(path) as film:
+        assert sum(1 for _ in film.frames()) == 40
+        assert film.damage == "1 of its packets or frames did not decode"
 
 
 def test_a_film_without_one_frame_is_refused(tmp_path):

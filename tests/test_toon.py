@@ -8,6 +8,7 @@ import pytest
 
 from engines import EngineError, echo
 from streamtoon import styles
+from streamtoon.sources import portrait as source
 from streamtoon.toon import Toon
 from streamtoon.types import Frame
 
@@ -48,7 +49,7 @@ def test_every_face_is_drawn(style, portrait, still):
 
 
 def test_more_faces_than_a_batch(style, portrait, still):
-    small = cv2.resize(portrait, (256, 256), interpolation=cv2.INTER_AREA)[:230]
+    small = cv2.resize(portrait, (320, 320), interpolation=cv2.INTER_AREA)[:288]
     scene = np.vstack([np.hstack([small] * 3)] * 3)
     with Toon(style, Ink()) as toon:
         drawn = toon(still(scene))
@@ -125,10 +126,10 @@ def test_a_head_is_pasted_where_it_was(style, moved):
             assert difference.mean() < 1.5
 
 
-def test_the_halves_are_the_whole(style, moved):
+def test_the_stages_are_the_whole(style, moved):
     with Toon(style, Ink()) as one, Toon(style, Ink()) as other:
         for frame in moved[:4]:
-            a, b = one(frame), other.draw(other.see(frame))
+            a, b = one(frame), other.blend(other.draw(other.see(frame)))
             assert all(np.array_equal(p, q) for p, q in zip(a.planes, b.planes, strict=True))
 
 
@@ -167,3 +168,19 @@ def test_stills_know_nothing_of_each_other(style, portrait, still):
         assert toon(still(wall, 2)).state == "passthrough"
     with Toon(style, Ink(), private=True) as toon:
         assert [toon(still(p, i)).state for i, p in enumerate((portrait, wall))] == ["drawn", "card"]
+
+
+def test_a_face_that_was_found_is_drawn_even_where_the_matte_sees_nobody(style, moved):
+    class Blind(Ink):
+        def __call__(self, crops):
+            drawn = super().__call__(crops)
+            drawn[..., 3] = 0
+            return drawn
+
+    with Toon(style, Blind()) as toon:
+        for frame in moved[:3]:
+            drawn, truth = toon(frame), source.motion(frame.index, 640, 360)
+            for point in ((203, 101), (250, 101), (226, 140)):  # eyes and mouth
+                x, y = (truth @ (*point, 1) / 2).round().astype(int)
+                assert abs(int(drawn.planes[2][y, x]) - 240) < 12  # Cr of red
+            assert np.array_equal(drawn.planes[0][:20], frame.planes[0][:20])

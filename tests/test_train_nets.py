@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("pytorch_msssim")
+
+import torch
 
 from train import checkpoint, export, nets
 from train.checkpoint import BadInput

@@ -1,9 +1,11 @@
+from dataclasses import FrozenInstanceError, replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from streamtoon.guard import Guard
 from streamtoon.types import Colour, Drawn, Face, Frame, Style
 
 
@@ -34,6 +36,15 @@ def test_only_guard_makes_a_drawn():
     frame = Frame((np.zeros((4, 4, 3), np.uint8),), "rgb24", 0, Fraction(0))
     with pytest.raises(TypeError, match="guard"):
         Drawn(frame.planes, "rgb24", 0, Fraction(0), Colour(), 1, "drawn", object())
+
+
+def test_a_drawn_cannot_be_given_other_planes():
+    frame = Frame((np.zeros((4, 4, 3), np.uint8),), "rgb24", 0, Fraction(0))
+    drawn = Guard(private=False)(frame, None, 0)
+    with pytest.raises((TypeError, ValueError), match="seal"):
+        replace(drawn, planes=frame.planes)
+    with pytest.raises(FrozenInstanceError):
+        drawn.planes = frame.planes
 
 
 def test_an_error_names_the_value_and_the_choices():

@@ -21,11 +21,12 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 import engines.openvino
+from streamtoon.find import Finder
 from streamtoon.types import U8
-from train import checkpoint, nets
+from train import checkpoint, nets, prepare
 from train.checkpoint import BadInput, write_bytes, write_text
 from train.degrade import degrade
-from train.nets import MUNet
+from train.nets import DRAWING, MATTE, MUNet
 
 NEED: Final = {"fp32": 55.0, "fp16": 45.0}  # PSNR against torch in dB, over drawings and mattes of the same pictures
 
@@ -44,16 +45,42 @@ class Args:
     """one line for lists and menus"""
     size: int = 256
     """side of a crop in px"""
+    ink: tuple[int, int, int] = (0, 0, 0)
+    """RGB of the darkest stroke"""
+    paper: tuple[int, int, int] = (255, 255, 255)
+    """RGB of the empty sheet"""
+    photo: Path | None = None
+    """picture of a person to draw as preview.webp, before and after"""
     fp16: bool = True
     """keep the half-precision graph in the folder too (TensorRT wants it); it is made and checked either way"""
+
+
+Colour = tuple[int, int, int]
 
 
 class Deployed(nn.Module):
     """The network as engines run it: uint8 RGB in, uint8 RGBA out, BatchNorm folded."""
 
-    def __init__(self, net: MUNet) -> None:
+    gain: Tensor
+    shift: Tensor
+    base: Tensor
+    span: Tensor
+
+    def __init__(self, net: MUNet, ink: Colour = (0, 0, 0), paper: Colour = (255, 255, 255)) -> None:
         super().__init__()
         self.net: MUNet = fold(copy.deepcopy(net).eval())
+        # the last convolution gives drawing, drawing, drawing, matte: RGBA without copying whole planes afterwards
+        heads = (DRAWING, DRAWING, DRAWING, MATTE)
+        rows = [4 * head + part for head in heads for part in range(4)]  # four sub-pixels each
+        last = self.net.out
+        self.net.out = nn.Conv2d(last.in_channels, len(rows), 3, padding=1)
+        self.net.out.weight.data = last.weight.data[rows]
+        self.net.out.bias.data = last.bias.data[rows]
+        for name, values in (
+            ("gain", [nets.REACH[h][0] for h in heads]), ("shift", [nets.REACH[h][1] for h in heads]),
+            ("base", [*ink, 0]), ("span", [p - i for p, i in zip(paper, ink, strict=True)] + [255]),
+        ):  # fmt: skip
+            self.register_buffer(name, torch.tensor(values).float().view(1, 4, 1, 1))
         for weight in self.net.parameters():  # exactly what half precision can hold: the file needs no more
             weight.data = weight.data.half().float()
 
@@ -61,9 +88,9 @@ class Deployed(nn.Module):
         """(N, h, w, 3) uint8 RGB -> (N, h, w, 4) uint8 RGBA. A cast truncates, so it comes after Round and Clip."""
         x = crops.to(self.net.out.weight.dtype).permute(0, 3, 1, 2)
         logits = self.net(x * (1 / 127.5) - 1)
-        both = torch.cat([nets.drawing(logits), nets.matte(logits)], dim=1)
-        grey, alpha = (both * 255).round().clamp(0, 255).chunk(2, dim=1)
-        return torch.cat([grey, grey, grey, alpha], dim=1).permute(0, 2, 3, 1).to(torch.uint8)
+        unit = (torch.sigmoid(logits) * self.gain + self.shift).clamp(0, 1)
+        rgba = (unit * self.span + self.base).round().clamp(0, 255)
+        return rgba.permute(0, 2, 3, 1).to(torch.uint8)
 
 
 def fold(net: nn.Module) -> Any:
@@ -83,11 +110,12 @@ def fold(net: nn.Module) -> Any:
 def to_onnx(deployed: Deployed, size: int) -> bytes:
     """The ONNX file of a deployed network, N free from 1 to 8."""
     buffer = io.BytesIO()
+    sink: Any = buffer  # its stubs know file names only
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.simplefilter("ignore")
-        torch.onnx.export(  # type: ignore[arg-type]
-            deployed, (example,), buffer, input_names=["crops"], output_names=["drawn"], opset_version=17, dynamo=False,
+        torch.onnx.export(
+            deployed, (example,), sink, input_names=["crops"], output_names=["drawn"], opset_version=17, dynamo=False,
             dynamic_axes={"crops": {0: "n"}, "drawn": {0: "n"}},
             do_constant_folding=False,  # the hatch texture stays in bytes: a quarter of the size
         )  # fmt: skip
@@ -109,7 +137,7 @@ def compact(data: bytes) -> bytes:
             graph.node.remove(node)
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype not in (np.float32, np.float16) or values.size <= 1024:
+        if values.dtype not in (np.float32, np.float16) or values.size < 64:
             continue
         whole = np.array_equal(values, values.astype(np.uint8))
         halves = values.dtype == np.float32 and np.array_equal(values, values.astype(np.float16))
@@ -120,6 +148,15 @@ def compact(data: bytes) -> bytes:
         tensor.CopyFrom(small)
     for cast in reversed(casts):
         graph.node.insert(0, cast)
+    names = [t.name for t in graph.initializer] + [o for node in graph.node for o in node.output]
+    ends = {graph.input[0].name, graph.output[0].name}
+    short = {name: f"t{n}" for n, name in enumerate(names) if name not in ends}  # names were a twentieth of the file
+    for node in graph.node:
+        node.name = ""
+        node.input[:] = [short.get(name, name) for name in node.input]
+        node.output[:] = [short.get(name, name) for name in node.output]
+    for tensor in graph.initializer:
+        tensor.name = short[tensor.name]
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
@@ -153,22 +190,21 @@ def trial(size: int, count: int = 2) -> U8:
     return np.stack([degrade(rng, pictures[i % 4]) for i in range(count)])
 
 
-def deploy(state: dict[str, Any], size: int) -> Deployed:
+def deploy(state: dict[str, Any], args: Args) -> Deployed:
     """The exportable network of a checkpoint."""
     try:
-        net = nets.build(state["args"]["net"], size, hatch=state["args"]["hatch"])
+        net = nets.build(state["args"]["net"], args.size, hatch=state["args"]["hatch"])
         net.load_state_dict(state["ema"])
     except (KeyError, RuntimeError) as error:
         raise BadInput(f"the checkpoint does not fit its net: {str(error).splitlines()[0]}") from None
-    return Deployed(net).eval()
+    return Deployed(net, args.ink, args.paper).eval()
 
 
-def graphs(state: dict[str, Any], size: int) -> tuple[dict[str, bytes], dict[str, float]]:
+def graphs(state: dict[str, Any], args: Args) -> tuple[dict[str, bytes], dict[str, float]]:
     """ONNX files by precision, and their PSNR against torch in dB. Raises BadInput where one is too far off."""
-    deployed = deploy(state, size)
-    crops = trial(size)
+    deployed, crops = deploy(state, args), trial(args.size)
     half = copy.deepcopy(deployed).half()
-    files = {"fp32": to_onnx(deployed, size), "fp16": to_onnx(half, size)}
+    files = {"fp32": to_onnx(deployed, args.size), "fp16": to_onnx(half, args.size)}
     with torch.no_grad():
         reference, halved = (net(torch.from_numpy(crops)).numpy() for net in (deployed, half))
     parity = {name: psnr(run_onnx(data, crops), reference) for name, data in files.items()}
@@ -179,11 +215,30 @@ def graphs(state: dict[str, Any], size: int) -> tuple[dict[str, bytes], dict[str
     return files, parity
 
 
+def before_and_after(state: dict[str, Any], args: Args) -> bytes:
+    """A WebP of the photo's crop and its drawing on paper, side by side, (size, 2 size)."""
+    import cv2
+
+    photo = None if args.photo is None or not args.photo.is_file() else prepare.read_rgb(args.photo)
+    with Finder() as finder:
+        found = None if photo is None else prepare.canvas_of(photo, finder, 2.2)
+    if found is None:
+        raise BadInput(f"photo {args.photo} is not a picture with a face")
+    crop = prepare.middle(found[0])
+    with torch.no_grad():
+        drawn = deploy(state, args)(torch.from_numpy(crop[None])).numpy()[0]
+    alpha = drawn[..., 3:].astype(np.float32) / 255
+    paper = drawn[..., :3] * alpha + np.array(args.paper) * (1 - alpha)
+    both = np.hstack([crop, np.asarray(paper + 0.5, np.uint8)])
+    return cv2.imencode(".webp", both[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 60])[1].tobytes()
+
+
 def export(args: Args) -> dict[str, float]:
     """Write the style folder; returns parity in dB by precision."""
     state = checkpoint.load(args.checkpoint)
     name = args.name or args.out.resolve().name
-    files, parity = graphs(state, args.size)
+    picture = None if args.photo is None else before_and_after(state, args)
+    files, parity = graphs(state, args)
     write_bytes(args.out / f"{name}.onnx", files["fp32"])
     half = args.out / f"{name}.fp16.onnx"
     if args.fp16:
@@ -195,10 +250,12 @@ def export(args: Args) -> dict[str, float]:
         "name": name, "title": args.title or name, "onnx": f"{name}.onnx", "sha256": digests["fp32"],
         **({"fp16": half.name, "fp16_sha256": digests["fp16"]} if args.fp16 else {}),
         "size": args.size, "region": "head", "background": "keep", "matte": "net", "margin": 2.2, "feather": 0.08,
-        "paper": [255, 255, 255], "licence": "Apache-2.0",
+        "paper": list(args.paper), "licence": "Apache-2.0",
     }  # fmt: skip
     text = "".join(f'{k} = "{v}"\n' if isinstance(v, str) else f"{k} = {v}\n" for k, v in lines.items())
     write_text(args.out / "style.toml", text)
+    if picture is not None:
+        write_bytes(args.out / "preview.webp", picture)
     sizes = {k: len(v) // 1024 for k, v in files.items()}
     print(f"{args.out}: " + ", ".join(f"{k} {sizes[k]} kB, {parity[k]:.1f} dB from torch" for k in files))
     return parity

@@ -89,14 +89,17 @@ class MUNet(nn.Module):
         return out
 
 
+REACH: Final = {DRAWING: (1.06, -0.03), MATTE: (1.3, -0.15)}  # gain and shift of each head's sigmoid
+
+
 def drawing(logits: Tensor) -> Tensor:
     """(N, 2, h, w) logits -> (N, 1, h, w): 1 paper, 0 ink; a little beyond both, so that clipping makes them pure."""
-    return torch.sigmoid(logits[:, DRAWING : DRAWING + 1]) * 1.06 - 0.03
+    return torch.sigmoid(logits[:, DRAWING : DRAWING + 1]) * REACH[DRAWING][0] + REACH[DRAWING][1]
 
 
 def matte(logits: Tensor) -> Tensor:
     """(N, 2, h, w) logits -> (N, 1, h, w): 1 on the person; the slope is steep enough to saturate off the edge."""
-    return torch.sigmoid(logits[:, MATTE : MATTE + 1]) * 1.3 - 0.15
+    return torch.sigmoid(logits[:, MATTE : MATTE + 1]) * REACH[MATTE][0] + REACH[MATTE][1]
 
 
 NETS: Final = {"munet24": 24, "munet32": 32, "munet16": 16}

@@ -64,6 +64,8 @@ class Args:
     """weight of the L1 of 8 px means"""
     matte: float = 0.4
     """weight of the matte's cross-entropy"""
+    face: float = 2.0
+    """extra weight of the pixels where eyes and mouth are"""
     ema: float = 0.997
     """decay of the moving average of the weights"""
     bf16: bool = True
@@ -79,7 +81,7 @@ class Args:
 def losses(logits: Tensor, batch: Batch, args: Args) -> dict[str, Tensor]:
     """The named terms of the loss, weighted. logits (N, 2, h, w) float32."""
     out, target = nets.drawing(logits), batch.drawings
-    weight = 0.5 + batch.mattes  # the person counts three times as much as what is behind
+    weight = (0.5 + batch.mattes) * focus(out.shape[-1], args.face)  # the person counts thrice what is behind
     terms = {"pixel": ((out - target).abs() * weight).mean()}
     if args.similar:
         halves = F.avg_pool2d(out, 2), F.avg_pool2d(target, 2)
@@ -90,6 +92,12 @@ def losses(logits: Tensor, batch: Batch, args: Args) -> dict[str, Tensor]:
         terms["tone"] = args.tone * (F.avg_pool2d(out, 8, 4) - F.avg_pool2d(target, 8, 4)).abs().mean()
     terms["matte"] = args.matte * F.binary_cross_entropy_with_logits(logits[:, nets.MATTE :], batch.mattes)
     return terms
+
+
+def focus(size: int, extra: float) -> Tensor:
+    """(size, size) weights: 1, and ``extra`` more in the middle, where an aligned crop has eyes and mouth."""
+    y, x = torch.meshgrid(torch.arange(size) / size, torch.arange(size) / size, indexing="ij")
+    return 1 + extra * torch.exp(-(((x - 0.5) / 0.20) ** 2) - ((y - 0.5) / 0.20) ** 2)
 
 
 def structure(a: Tensor, b: Tensor, window: int, stride: int) -> Tensor:

@@ -7,10 +7,14 @@ seed: the files are the same on every run.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +23,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from streamtoon.types import U8
+from streamtoon.find import Finder
+from streamtoon.types import U8, Frame
 from train import prepare
 from train.checkpoint import BadInput
 from train.compose import compose, nobody
@@ -59,15 +64,20 @@ def matte_target(mask: U8) -> U8:
 
 @cache
 def _others(crops: Path, backgrounds: Path | None) -> tuple[list[U8], list[U8]]:
-    """A few dozen other people, and the scenes: pictures to put behind people."""
+    """Pictures to put behind people: a few dozen other people with all scenes; and the scenes that show nobody."""
     items = [i for i in prepare.load(crops) if i.split == "train"]
     people = [crops / "crops" / f"{i.name}.png" for i in items[:: max(1, len(items) // 40)]]
     scenes = sorted(f for f in backgrounds.iterdir() if f.suffix.lower() in prepare.PICTURES) if backgrounds else []
-    first, second = ([p for p in map(prepare.read_rgb, names) if p is not None] for names in (people, scenes))
-    return first, second
+    seen, views = ([p for p in map(prepare.read_rgb, names) if p is not None] for names in (people, scenes))
+    with Finder() as finder:  # a painted face is somebody
+        empty = [v for v in views if not finder(Frame((v,), "rgb24", 0, Fraction(0)))]
+    return [*seen, *views * 2], empty
 
 
-def _view(job: tuple[Args, prepare.Item, int]) -> tuple[U8, U8, U8]:
+Job = tuple["Args", prepare.Item, int]
+
+
+def _view(job: Job) -> tuple[U8, U8, U8]:
     args, item, view = job
     cv2.setNumThreads(1)
     canvas = prepare.read_rgb(args.crops / "crops" / f"{item.name}.png")
@@ -75,14 +85,24 @@ def _view(job: tuple[Args, prepare.Item, int]) -> tuple[U8, U8, U8]:
     if canvas is None or mask is None:
         raise BadInput(f"crop or mask of {item.name} is missing in {args.crops}; run `prepare` again")
     rng = np.random.default_rng([args.seed, view, int(item.sha256[:8], 16)])
-    people, scenes = _others(args.crops, args.backgrounds)
-    if rng.random() < args.empty and scenes:
-        image, mask, contours = nobody(rng, scenes)
+    others, empty = _others(args.crops, args.backgrounds)
+    if rng.random() < args.empty and empty:
+        image, mask, contours = nobody(rng, empty)
     else:
-        others = [*people, *scenes * 2]
         image, mask, contours = compose(rng, canvas, np.asarray(mask, np.uint8), item.shapes(), others)
     drawing: U8 = import_module(f"train.teachers.{args.teacher}").draw(image, mask, contours)
     return image, drawing, matte_target(mask)
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[Callable[[list[Job]], Iterable[tuple[U8, U8, U8]]]]:
+    """What maps ``_view`` over jobs, in order: here, or in processes of their own."""
+    if count <= 1:
+        yield lambda jobs: map(_view, jobs)
+        return
+    fresh = multiprocessing.get_context("spawn")  # a fork would inherit torch's and OpenVINO's threads, and hang
+    with ProcessPoolExecutor(count, fresh, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        yield lambda jobs: pool.map(_view, jobs, chunksize=4)
 
 
 def pairs(args: Args) -> None:
@@ -94,7 +114,7 @@ def pairs(args: Args) -> None:
         raise BadInput(f"backgrounds folder {args.backgrounds} is not there")
     items = prepare.load(args.crops)
     args.out.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(args.workers, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
+    with _workers(args.workers) as run:
         for split, views in (("train", args.views), ("val", 1)):
             people = [i for i in items if i.split == split]
             jobs = [(args, item, view) for view in range(views) for item in people]
@@ -103,6 +123,6 @@ def pairs(args: Args) -> None:
                 for part, shape in PARTS.items()
                 if jobs
             }
-            for n, made in enumerate(tqdm(pool.map(_view, jobs, chunksize=4), split, len(jobs), unit="view")):
+            for n, made in enumerate(tqdm(run(jobs), split, len(jobs), unit="view")):
                 for part, picture in zip(PARTS, made, strict=True):
                     kept[part][n] = picture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, cast
@@ -25,7 +26,7 @@ from streamtoon.types import U8
 FRAME_DURATION: Final = 1 << 8  # AV_CODEC_FLAG_FRAME_DURATION: hand the frames' durations on to the packets
 ENCODERS: Final = {"webm": "libvpx-vp9"}  # by container; libx264 for the rest
 DEFAULTS: Final = {  # what each encoder is told when nobody says otherwise
-    "libx264": {"crf": "18", "preset": "veryfast"},
+    "libx264": {"crf": "21", "preset": "veryfast"},
     "libx265": {"crf": "20", "preset": "veryfast", "x265-params": "log-level=none"},
     "libsvtav1": {"crf": "28", "preset": "8"},
     "mjpeg": {"strict": "unofficial"},  # takes the range films have
@@ -83,8 +84,16 @@ class Encoder:
     """
 
     def __init__(
-        self, output: OutputContainer, encoding: Encoding, notices: list[str], *, size: tuple[int, int],
-        time_base: Fraction, rate: Fraction, aspect: Fraction | None, tags: ColourTags,
+        self,
+        output: OutputContainer,
+        encoding: Encoding,
+        notices: list[str],
+        *,
+        size: tuple[int, int],
+        time_base: Fraction,
+        rate: Fraction,
+        aspect: Fraction | None,
+        tags: ColourTags,
     ) -> None:
         name = choose(encoding, output.format.name)
         if name == "libsvtav1":
@@ -121,7 +130,7 @@ class Encoder:
             told = ", ".join(f"{k} {v}" for k, v in options.items()) or "no options"
             raise UsageError(f"{name} cannot encode {_x(size)} px with {told}: {why}; change these or the encoder")
         if self.size != size:
-            notices.append(f"{name} needs even sizes: {_x(size)} becomes {_x(self.size)}, its last row or column repeated")
+            notices.append(f"{name} needs even sizes: {_x(size)} becomes {_x(self.size)}, the last line repeated")
         self.stream = cast(VideoStream, output.add_stream(name, rate=rate))
         configure(self.stream.codec_context, self.size, self.time_base)
         self.stream.time_base = self.time_base
@@ -167,19 +176,26 @@ def _options(name: str, encoding: Encoding, notices: list[str]) -> dict[str, str
 
 def _trial(name: str, configure: Callable[[VideoCodecContext], None]) -> str:
     """Why an encoder refuses to open, in its own words; empty where it opens."""
-    ctx = av.Codec(name, "w").create("video")
-    configure(ctx)
+
+    def open_one() -> None:
+        ctx = av.Codec(name, "w").create("video")
+        configure(ctx)
+        ctx.open()
+
+    try:
+        open_one()
+    except (FFmpegError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+    else:
+        return ""
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
     try:
-        with av.logging.Capture() as logs:
-            ctx.open()
-    except (FFmpegError, ValueError) as error:
-        said = [message.strip() for _, _, message in logs]
-        return said[0] if said else getattr(error, "strerror", None) or str(error)
+        with av.logging.Capture() as logs, suppress(FFmpegError, ValueError):
+            open_one()
     finally:
         av.logging.set_level(level)
-    return ""
+    return next((message.strip() for _, _, message in logs), why)
 
 
 def _layout(ctx: VideoCodecContext) -> str:

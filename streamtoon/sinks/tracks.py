@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from errno import EINVAL, ERANGE
+from errno import EINVAL, ERANGE, errorcode
 from fractions import Fraction
 from heapq import merge
 from pathlib import Path
@@ -14,14 +14,15 @@ from typing import Final, Protocol
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
-from av.error import FFmpegError, InvalidDataError
+from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
 from streamtoon.sinks.recode import Sound, Text, takes
-from streamtoon.sources.video import Film, film_streams, open_container, read_packets
+from streamtoon.sources.container import film_streams, open_container, read_packets
+from streamtoon.sources.video import Film
 
 # what the new file says of itself: the container's kind, who encoded it, how long and how big its tracks are
 STALE: Final = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate", "vendor_id",
@@ -67,14 +68,22 @@ class Tracks:
     """
 
     def __init__(
-        self, film: Film, output: OutputContainer, notices: list[str], *, audio: bool, drawn: Mapping[int, Path]
+        self,
+        film: Film,
+        output: OutputContainer,
+        notices: list[str],
+        *,
+        audio: bool,
+        covers: bool,
+        drawn: Mapping[int, Path],
     ) -> None:
         self._film, self._output, self._notices, self._audio, self._drawn = film, output, notices, audio, drawn
+        self._covers = covers
         self._inputs = [open_container(film.path)]
         self._carriers: dict[Stream, Carrier] = {}  # by track of the inputs
         self._packets: Iterator[Packet[Stream]] = iter(())
         self._next: Packet[Stream] | None = None
-        self._damaged: dict[int, int] = {}
+        self.damaged = 0  # packets the container would not take
         source = self._inputs[0]
         output.metadata.update(kept(source.metadata))
         output.set_chapters(source.chapters())
@@ -114,11 +123,14 @@ class Tracks:
         cover = bool(stream.disposition & Disposition.attached_pic)
         name = f"{'cover' if cover else stream.type} track {stream.index}"
         codec = stream.codec_context.codec.canonical_name if stream.codec_context else stream.type
+        if cover and not self._covers:
+            self._notices.append(f"{name} is left out: it is not drawn")
+            return None
         try:
             if cover and container == "matroska":
                 self._attach(stream)
                 return None
-            if fits(stream, container) and container in HOLDERS.get("cover" if cover else stream.type, (container,)):
+            if container in HOLDERS.get("cover" if cover else stream.type, (container,)) and fits(stream, container):
                 return Copy(stream, self._output)
             recoded = Sound(stream, self._output) if isinstance(stream, AudioStream) and stream.codec_context else None
             text = Text(stream, self._output) if isinstance(stream, SubtitleStream) and stream.codec_context else None
@@ -135,8 +147,8 @@ class Tracks:
     def _attach(self, cover: Stream) -> None:
         with open_container(self._film.path) as look:
             picture = bytes(next(look.demux(look.streams[cover.index])))
-        kind = "png" if cover.codec_context.name == "png" else "jpeg"
-        self._output.add_attachment(f"cover.{kind[:3].replace('e', '')}", f"image/{kind}", picture)
+        name, kind = ("cover.png", "image/png") if cover.codec_context.name == "png" else ("cover.jpg", "image/jpeg")
+        self._output.add_attachment(name, kind, picture)
 
     def copy(self, until: Fraction | None) -> None:
         """Write what is due up to ``until`` seconds; all that is left for None. Raises FFmpegError."""
@@ -146,41 +158,39 @@ class Tracks:
             carrier = self._carriers[packet.stream]
             try:
                 ready = carrier.packets(packet)
-            except (FFmpegError, ValueError):  # damaged: the film's own look at the file has counted it
+            except (FFmpegError, ValueError):
                 ready = []
+                self.damaged += 1
             for out in ready:
-                self._mux(out, carrier.stream)
+                try:
+                    self._output.mux(out)
+                except FFmpegError as error:
+                    if of_the_disk(error):
+                        raise
+                    self.damaged += 1
             self._next = next(self._packets, None)
 
-    def _mux(self, packet: Packet[Stream], stream: Stream) -> None:
-        try:
-            self._output.mux(packet)
-        except FFmpegError as error:
-            if not isinstance(error, InvalidDataError) and error.errno not in (EINVAL, ERANGE):
-                raise  # the disk's error, not the packet's
-            self._damaged[stream.index] = self._damaged.get(stream.index, 0) + 1
-
     def close(self) -> None:
-        """Close the inputs; tell of packets the container would not take."""
-        for index, count in self._damaged.items():
-            self._notices.append(f"track {index}: {count} damaged packets are left out")
+        """Close the inputs."""
         for container in self._inputs:
             container.close()
+
+
+def of_the_disk(error: FFmpegError) -> bool:
+    """Whether the system refused to write; otherwise a container refused a packet, maybe one that came earlier."""
+    return error.errno in errorcode and error.errno not in (EINVAL, ERANGE)
 
 
 def fits(stream: Stream, container: str) -> bool:
     """Whether a container takes a track as it is: a header is written to see."""
     if stream.codec_context and not takes(container, stream.codec_context.codec.canonical_name):
         return False
-    with av.open(io.BytesIO(), "w", format=container) as trial:
+    with suppress(FFmpegError), av.open(io.BytesIO(), "w", format=container) as trial:
         try:
             Copy(stream, trial)
             trial.start_encoding()
         except (FFmpegError, ValueError):
             return False
-        finally:
-            with suppress(FFmpegError):
-                trial.close()
     return True
 
 

@@ -12,15 +12,18 @@ from typing import Final
 
 import av
 from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamtoon.blend import from_rgb
-from streamtoon.errors import SinkError, UsageError
+from streamtoon.errors import SinkError, SourceError, UsageError
 from streamtoon.sinks import Send, check, check_target
 from streamtoon.sinks.encoder import Encoder, Encoding, choose
-from streamtoon.sinks.tracks import Tracks
+from streamtoon.sinks.tracks import Tracks, of_the_disk
+from streamtoon.sources.container import open_container
 from streamtoon.sources.turn import Turn
-from streamtoon.sources.video import ColourTags, Film, open_container
+from streamtoon.sources.video import ColourTags, Film
 from streamtoon.types import Drawn
 
 CONTAINERS: Final = {
@@ -30,6 +33,7 @@ CONTAINERS: Final = {
 MOV: Final = ("mov", "mp4")
 MATROSKA: Final = ("matroska", "webm")
 EARLY: Final = ("avi", "matroska", "webm")  # these hold it all the same
+LEAP: Final = 2**31  # ticks from one frame to the next that no container can hold: a broken time
 CLOCK: Final = Fraction(1, 90000)  # seconds a tick, of films that come from no film
 
 
@@ -41,12 +45,21 @@ class VideoSink:
     """
 
     def __init__(
-        self, target: Path, like: Film | None, encoding: Encoding, *, alone: bool, audio: bool, overwrite: bool,
+        self,
+        target: Path,
+        like: Film | None,
+        encoding: Encoding,
+        *,
+        alone: bool,
+        audio: bool,
+        covers: bool,
+        overwrite: bool,
         rate: Fraction,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.notices: list[str] = []
         self.also: dict[int, Path] = {}
         self.target, self.like, self.encoding, self.alone, self.audio = target, like, encoding, alone, audio
+        self.covers = covers
         self.rate = like.rate if like else rate
         self.container = CONTAINERS.get(target.suffix.lower(), "")
         if not self.container:
@@ -96,6 +109,10 @@ class VideoSink:
     def _writing(self) -> Iterator[None]:
         try:
             yield
+        except SourceError:
+            raise SinkError(
+                f"cannot write {self.target}: what was written cannot be read; try another encoder"
+            ) from None
         except (FFmpegError, OSError) as error:
             why = error.strerror or error
             raise SinkError(f"cannot write {self.target}: {why}; free some space or choose another place") from None
@@ -108,7 +125,7 @@ class Output:
         like, container = sink.like, sink.container
         size, aspect = (first.width, first.height), like.aspect if like else None
         self._size = size
-        self._path = sink.part
+        self._path, self._target = sink.part, sink.target
         self._notices = sink.notices
         self._turn = Turn()
         turns = container in MOV + MATROSKA  # these can say that a film is to be turned
@@ -139,7 +156,7 @@ class Output:
 
         self._tracks: Tracks | None = None
         if like and not sink.alone:
-            self._tracks = Tracks(like, self._file, sink.notices, audio=sink.audio, drawn=sink.also)
+            self._tracks = Tracks(like, self._file, sink.notices, audio=sink.audio, covers=sink.covers, drawn=sink.also)
             self._tracks.add(pictures, like.index)
         else:
             pictures()
@@ -150,17 +167,18 @@ class Output:
         self._step = self._encoder.stream.time_base or self._encoder.time_base  # the container may have chosen another
         self._begin = first.seconds
         self._ticks: int | None = None
-        self._rounded = self._late = 0
+        self._written = self._rounded = self._late = self._damaged = 0
 
     def write(self, drawn: Drawn, seconds: Fraction) -> None:
         """Encode a picture that is shown for ``seconds``, and copy the tracks up to it."""
         if (drawn.width, drawn.height) != self._size:
             was, now = f"{self._size[0]}x{self._size[1]}", f"{drawn.width}x{drawn.height}"
             raise SinkError(f"a film has one size: picture {drawn.index} is {now} px, those before it are {was} px")
+        self._written += 1
         clock = self._encoder.time_base
         ticks = round(drawn.seconds / clock)
         self._rounded += any((drawn.seconds / unit).denominator != 1 for unit in (clock, self._step))
-        if self._ticks is not None and ticks <= self._ticks:
+        if self._ticks is not None and not 0 < ticks - self._ticks < LEAP:
             ticks = self._ticks + 1
             self._late += 1
         self._ticks = ticks
@@ -169,29 +187,53 @@ class Output:
             planes = from_rgb(planes[0], "yuv420p", drawn.colour)
         if self._turn:
             planes = tuple(self._turn.coded(p) for p in planes)
-        self._file.mux(self._encoder.encode(planes, ticks, max(1, round(seconds / clock))))
+        shown = round(seconds / clock)
+        self._mux(self._encoder.encode(planes, ticks, shown if 0 < shown < LEAP else 1))
         if self._tracks:
             self._tracks.copy(until=drawn.seconds)
 
     def finish(self) -> None:
         """Write what is left and the file's end."""
-        self._file.mux(self._encoder.flush())
+        self._mux(self._encoder.flush())
         if self._tracks:
             self._tracks.copy(until=None)
-        self._file.close()
+        with self._sparing():
+            self._file.close()
+        damaged = self._damaged + (self._tracks.damaged if self._tracks else 0)
+        if damaged:
+            self._notices.append(f"{damaged} damaged packets of sound or subtitles are left out")
         if self._rounded:
             unit = max(self._step, self._encoder.time_base)
             self._notices.append(f"times are rounded to {unit} s: container and encoder keep no finer ones")
         if self._late:
-            self._notices.append(f"{self._late} frames are due no later than the one before: they follow it at once")
+            self._notices.append(f"{self._late} frames have times that cannot be: they follow the one before at once")
+
+    def _mux(self, packets: list[Packet[Stream]]) -> None:
+        for packet in packets:
+            with self._sparing():
+                self._file.mux(packet)
+
+    @contextmanager
+    def _sparing(self) -> Iterator[None]:
+        """Go on where a damaged packet of another track is refused, which comes out late."""
+        try:
+            yield
+        except FFmpegError as error:
+            if of_the_disk(error):
+                raise
+            self._damaged += 1
 
     def look_back(self) -> None:
-        """Read the file's header: what the container has not kept is noticed."""
+        """Read the file's header: what the container has not kept is noticed. Raises SinkError where frames are."""
         container, wanted = self._file.format.name, self._file.metadata
         chapters = self._tracks.chapters if self._tracks else 0
         with open_container(self._path) as made:
             names = {k.lower() for k in made.metadata}
-            begin = (made.streams[self._encoder.stream.index].start_time or 0) * self._step
+            film = made.streams[self._encoder.stream.index]
+            begin = (film.start_time or 0) * self._step
+            if container in MOV and film.frames < self._written:
+                count = f"{film.frames} of {self._written} frames"
+                raise SinkError(f"cannot write {self._target}: only {count} got into it; try another encoder")
             found = len(made.chapters())
         if abs(begin - self._begin) > max(self._step, self._encoder.time_base):
             self._notices.append(
@@ -211,19 +253,29 @@ class Output:
 
 
 def write(
-    target: str, like: Film | None = None, *, encoding: Encoding | None = None, alone: bool = False,
-    audio: bool = True, overwrite: bool = False, rate: Fraction = Fraction(25),
-) -> VideoSink:  # fmt: skip
+    target: str,
+    like: Film | None = None,
+    *,
+    encoding: Encoding | None = None,
+    alone: bool = False,
+    audio: bool = True,
+    covers: bool = True,
+    overwrite: bool = False,
+    rate: Fraction = Fraction(25),
+) -> VideoSink:
     """A sink that encodes a film.
 
     like       the film it is drawn from: its clock, size, colours, tracks, chapters and tags are kept
     encoding   encoder, quality and threads
     alone      only the pictures: none of the source's tracks, chapters and tags
     audio      whether sound is kept
+    covers     whether cover pictures are kept, which nobody draws
     overwrite  whether ``target`` may be there already
     rate       pictures a second where there is no ``like``
 
     Raises UsageError where ``target`` cannot be written; sending and leaving raise SinkError.
     """
     options = encoding or Encoding()
-    return VideoSink(Path(target), like, options, alone=alone, audio=audio, overwrite=overwrite, rate=rate)
+    return VideoSink(
+        Path(target), like, options, alone=alone, audio=audio, covers=covers, overwrite=overwrite, rate=rate
+    )

@@ -15,6 +15,7 @@ from typing import Final
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from streamtoon.blend import from_rgb
 from streamtoon.errors import UsageError
@@ -28,7 +29,8 @@ FACE: Final = (224.0, 112.0)  # middle of the face in the picture, px
 
 def picture() -> U8:
     """The portrait at rest, (512, 512, 3) uint8 RGB."""
-    return np.asarray(cv2.cvtColor(cv2.imread(str(FILE)), cv2.COLOR_BGR2RGB), np.uint8)
+    with Image.open(FILE) as file:
+        return np.asarray(file.convert("RGB"))
 
 
 def motion(index: int, width: int, height: int) -> npt.NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,16 +13,17 @@ from typing import Any, Final, Self, cast
 import av
 import numpy as np
 from av.container import InputContainer
-from av.error import FFmpegError, InvalidDataError
+from av.error import FFmpegError
 from av.packet import Packet
 from av.sidedata.sidedata import Type
-from av.stream import Disposition, Stream
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
-from streamtoon.errors import SourceError, UsageError
+from streamtoon.errors import SourceError
+from streamtoon.sources.container import film_streams, open_container, read_packets
 from streamtoon.sources.turn import Turn, from_matrix, unpack
 from streamtoon.types import U8, Colour, Frame, Matrix
 
@@ -30,13 +31,11 @@ PLANAR: Final = frozenset({"yuv420p", "yuvj420p", "yuva420p"})  # their first th
 MATRICES: Final[dict[int, Matrix]] = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020"}  # ITU-T H.273
 TAGS: Final[dict[Matrix, int]] = {"bt601": 6, "bt709": 1, "bt2020": 9}
 HD: Final = 720  # from this height on colours are BT.709 where the film does not say, as players assume
-NOT_FILMS: Final = frozenset({"tty", "concat", "hls", "dash", "sdp"})  # text files that libav would play or follow
 AVI: Final = "avi"  # has times of decoding only
 MATROSKA: Final = "matroska,webm"
 MOV: Final = "mov,mp4,m4a,3gp,3g2,mj2"
 SLACK: Final = Fraction(1, 5)  # seconds by which headers of sound films miss their end
 RUBBISH: Final = 4096  # bytes between two packets of a Matroska file that are no longer headers
-RETRIES: Final = 8  # reads that fail in a row before the rest of a file is given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +99,11 @@ class Film:
     def _choose(self, stream: int | None) -> VideoStream:
         films = film_streams(self.container)
         if not films:
-            kinds = ", ".join(sorted({s.type for s in self.container.streams})) or "nothing"
-            raise SourceError(f"cannot read {self.path}: it holds {kinds} but no film; give a film")
+            kinds = sorted({s.type for s in self.container.streams})
+            why = f"it holds {', '.join(kinds) or 'nothing'} but no film"
+            if "video" in kinds:
+                why = "nothing here can decode its pictures"
+            raise SourceError(f"cannot read {self.path}: {why}; give a film")
         if stream is not None:
             return next(s for s in films if s.index == stream)
         best = self.container.streams.best("video")
@@ -129,13 +131,15 @@ class Film:
         self.colour = Colour(MATRICES.get(matrix, "bt709" if first.height >= HD else "bt601"), full)
         self.tags = ColourTags(
             int(ColorRange.JPEG) if full else int(first.color_range),
-            matrix, int(first.color_primaries), int(first.color_trc),
+            matrix,
+            int(first.color_primaries),
+            int(first.color_trc),
         )
         if self._rgb:  # the matrix is then ours, so the film has to say it
             self.tags = replace(ColourTags.of(self.colour), primaries=self.tags.primaries, transfer=self.tags.transfer)
         if form.name not in PLANAR:
             self.notices.append(f"pictures are brought from {form.name} to yuv420p")
-        if any(c.is_alpha for c in form.components):
+        if any(c.is_alpha for c in form.components) and first.to_ndarray(format="rgba")[..., 3].min() < 255:
             self.notices.append("transparency is left out")
         if first.interlaced_frame:
             self.notices.append("interlaced pictures are kept, but marked as progressive")
@@ -245,9 +249,15 @@ class Film:
         ours = ColorRange.JPEG if self.colour.full_range else ColorRange.MPEG
         matrix = {"bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}.get(self.colour.matrix, Colorspace.ITU601)
         return self._reformatter.reformat(
-            frame, *self._coded, "yuv420p", interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND,
-            src_colorspace=None if self._rgb else matrix, dst_colorspace=matrix,
-            src_color_range=ColorRange.JPEG if self._rgb else ours, dst_color_range=ours, threads=1,
+            frame,
+            *self._coded,
+            "yuv420p",
+            interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND,
+            src_colorspace=None if self._rgb else matrix,
+            dst_colorspace=matrix,
+            src_color_range=ColorRange.JPEG if self._rgb else ours,
+            dst_color_range=ours,
+            threads=1,
         )
 
 
@@ -265,54 +275,6 @@ def _view(plane: VideoPlane) -> U8:
 
 def _length(container: InputContainer) -> Fraction | None:
     return Fraction(container.duration, av.time_base) if container.duration else None
-
-
-def film_streams(container: InputContainer) -> list[VideoStream]:
-    """Its video streams that can be decoded and are films, not cover pictures."""
-    return [s for s in container.streams.video if s.codec_context and not s.disposition & Disposition.attached_pic]
-
-
-def read_packets(
-    container: InputContainer, streams: Iterable[Stream], lost: Callable[[], None]
-) -> Iterator[Packet[Stream]]:
-    """Packets of ``streams`` as they lie in the file; ``lost`` is called for each that cannot be read."""
-    streams = list(streams)
-    failed = 0
-    while failed < RETRIES:
-        try:
-            for packet in container.demux(streams):
-                failed = 0
-                if packet.is_corrupt:
-                    lost()
-                yield packet
-        except FFmpegError:
-            lost()
-            failed += 1
-        else:
-            return
-
-
-def open_container(path: Path) -> InputContainer:
-    """Open a film's file. Raises UsageError where there is none, SourceError where it is no film."""
-    if path.is_dir():
-        raise UsageError(f"cannot read {path}: it is a folder without pictures; give a film")
-    try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror or error}; check the path") from None
-    if empty:
-        raise SourceError(f"cannot read {path}: it is empty; give a film")
-    try:
-        container = av.open(f"file:{path}", metadata_errors="replace")
-    except (FFmpegError, ValueError) as error:
-        odd = isinstance(error, InvalidDataError) or not isinstance(error, FFmpegError)
-        why = "it is no film, or its header is damaged" if odd else getattr(error, "strerror", "")
-        raise SourceError(f"cannot read {path}: {why}; give a film that plays") from None
-    if container.format.name in NOT_FILMS:
-        container.close()
-        raise SourceError(f"cannot read {path}: it is a text, not a film; give a film")
-    return container
 
 
 def open(target: str | Path, stream: int | None = None, threads: int = 2) -> Film:  # noqa: A001 - as in ``av.open``
