@@ -251,8 +251,8 @@ def export(args: Args) -> dict[str, float]:
     lines = {
         "name": name, "title": args.title or name, "onnx": f"{name}.onnx", "sha256": digests["fp32"],
         **({"fp16": half.name, "fp16_sha256": digests["fp16"]} if args.fp16 else {}),
-        "size": args.size, "region": "head", "background": "keep", "matte": "net", "margin": args.margin, "feather": 0.08,
-        "paper": list(args.paper), "licence": "Apache-2.0",
+        "size": args.size, "region": "head", "background": "keep", "matte": "net", "margin": args.margin,
+        "feather": 0.08, "paper": list(args.paper), "licence": "Apache-2.0",
     }  # fmt: skip
     text = "".join(f'{k} = "{v}"\n' if isinstance(v, str) else f"{k} = {v}\n" for k, v in lines.items())
     write_text(args.out / "style.toml", text)
