@@ -66,7 +66,8 @@ def jpeg(image: U8, quality: int) -> U8:
 def relight(rng: Rng, light: F32) -> F32:
     """Gain, a mild gamma, light from one side, tint, haze, less colour."""
     h, w = light.shape[:2]
-    light = light * np.float32(np.exp(rng.uniform(-0.95, 0.3)))
+    if rng.random() < 0.5:  # the rest keep their exposure: how light a face looks is mostly how light it is
+        light = light * np.float32(np.exp(rng.uniform(-0.95, 0.3)))
     if rng.random() < 0.4:
         light = np.power(np.maximum(light, 0), np.float32(np.exp(rng.uniform(-0.25, 0.25))))
     if rng.random() < 0.4:

@@ -45,6 +45,10 @@ class Args:
     """folder for evaluation.json and evaluation.png"""
     teacher: str = "ink"
     """module of train.teachers that the style learned from"""
+    ink: tuple[int, int, int] = (0, 0, 0)
+    """RGB of the darkest stroke, as given to `export`"""
+    paper: tuple[int, int, int] = (255, 255, 255)
+    """RGB of the empty sheet, as given to `export`"""
     split: str = "test"
     """people to use: test or val"""
 
@@ -79,6 +83,12 @@ def in_batches(engine: Engine, images: list[U8]) -> U8:
     """What the style draws, (N, h, w, 4) uint8."""
     parts = [np.stack(images[i : i + MAX_BATCH]) for i in range(0, len(images), MAX_BATCH)]
     return np.concatenate([engine(part) for part in parts])
+
+
+def grey_of(drawn: U8, args: Args) -> U8:
+    """(N, h, w, 4) RGBA -> (N, h, w) uint8: 0 where the style's ink is, 255 where its paper."""
+    grey = (drawn[..., 0].astype(np.float32) - args.ink[0]) * (255 / (args.paper[0] - args.ink[0]))
+    return np.asarray(np.clip(grey + 0.5, 0, 255), np.uint8)
 
 
 def face_tones(pictures: U8 | list[U8], persons: list[Person]) -> Tensor:
@@ -121,23 +131,29 @@ def evaluate(args: Args) -> dict[str, Any]:
     persons = people(args.crops, args.split)
     target = _unit([draw(p.image, p.mask, p.contours) for p in tqdm(persons, "teacher")])
     result: dict[str, Any] = {"people": len(persons), "split": args.split}
-    rows = []
-    for kind in KINDS:
+    rows, own = [], np.empty(0, np.uint8)
+    for kind in KINDS:  # "clean" comes first
         inputs = [fixed(kind, p.image, i) for i, p in enumerate(persons)]
         student = in_batches(engine, inputs)
         teacher = [draw(x, p.mask, p.contours) for x, p in zip(tqdm(inputs, kind), persons, strict=True)]
         masks = _unit([matte_target(p.mask) for p in persons])
         matte = {"matte_iou": metrics.overlap(_unit(student[..., 3]), masks)}
-        result[kind] = {"net": scores(student[..., 0], target) | matte, "teacher": scores(teacher, target)}
+        drawn = grey_of(student, args)
+        own = drawn if kind == "clean" else own
+        result[kind] = {
+            "net": scores(drawn, target) | matte,
+            "net, against its own clean drawing": scores(drawn, _unit(own)),
+            "teacher": scores(teacher, target),
+        }
         teacher_rgb = np.repeat(np.stack(teacher[::8])[..., None], 3, axis=3)
         rows += [np.stack(inputs[::8]), sheet.on_paper(student[::8]), teacher_rgb]
         if kind == "clean":
-            drawn, luma = face_tones(student[..., 0], persons), face_tones([p.image for p in persons], persons)
-            result["tone_slope"] = metrics.slope(luma, drawn)
+            luma = face_tones([p.image for p in persons], persons)
+            result["tone_slope"] = metrics.slope(luma, face_tones(drawn, persons))
             result["tone_slope_teacher"] = metrics.slope(luma, face_tones(teacher, persons))
     made = [[darker(p, g) for p in persons] for g in GAINS]
     lumas = torch.cat([face_tones(m, persons) for m in made])
-    tones = torch.cat([face_tones(in_batches(engine, m)[..., 0], persons) for m in made])
+    tones = torch.cat([face_tones(grey_of(in_batches(engine, m), args), persons) for m in made])
     result["tone_slope_synthetic"] = metrics.slope(lumas, tones)
     print(table(result))
     write_text(args.out / "evaluation.json", json.dumps(result, indent=1))
@@ -149,8 +165,9 @@ def table(result: dict[str, Any]) -> str:
     """The figures as Markdown."""
     lines = ["| input | drawn by | PSNR dB | SSIM | MS-SSIM | matte IoU |", "|---|---|---|---|---|---|"]
     for kind in KINDS:
-        for who in ("net", "teacher"):
-            s = result[kind][who]
+        for who, s in result[kind].items():
+            if np.isinf(s["psnr"]):  # against itself
+                continue
             iou = f"{s['matte_iou']:.3f}" if "matte_iou" in s else ""
             lines.append(f"| {kind} | {who} | {s['psnr']:.2f} | {s['ssim']:.3f} | {s['ms_ssim']:.3f} | {iou} |")
     lines += [

@@ -45,6 +45,8 @@ class Args:
     """one line for lists and menus"""
     size: int = 256
     """side of a crop in px"""
+    margin: float = 2.5
+    """side of a crop in face sizes; a little above `prepare`'s, so that big hair stays whole"""
     ink: tuple[int, int, int] = (0, 0, 0)
     """RGB of the darkest stroke"""
     paper: tuple[int, int, int] = (255, 255, 255)
@@ -230,7 +232,7 @@ def before_and_after(state: dict[str, Any], args: Args) -> bytes:
     alpha = drawn[..., 3:].astype(np.float32) / 255
     paper = drawn[..., :3] * alpha + np.array(args.paper) * (1 - alpha)
     both = np.hstack([crop, np.asarray(paper + 0.5, np.uint8)])
-    return cv2.imencode(".webp", both[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 60])[1].tobytes()
+    return cv2.imencode(".webp", both[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 50])[1].tobytes()
 
 
 def export(args: Args) -> dict[str, float]:
@@ -249,8 +251,8 @@ def export(args: Args) -> dict[str, float]:
     lines = {
         "name": name, "title": args.title or name, "onnx": f"{name}.onnx", "sha256": digests["fp32"],
         **({"fp16": half.name, "fp16_sha256": digests["fp16"]} if args.fp16 else {}),
-        "size": args.size, "region": "head", "background": "keep", "matte": "net", "margin": 2.2, "feather": 0.08,
-        "paper": list(args.paper), "licence": "Apache-2.0",
+        "size": args.size, "region": "head", "background": "keep", "matte": "net", "margin": args.margin,
+        "feather": 0.08, "paper": list(args.paper), "licence": "Apache-2.0",
     }  # fmt: skip
     text = "".join(f'{k} = "{v}"\n' if isinstance(v, str) else f"{k} = {v}\n" for k, v in lines.items())
     write_text(args.out / "style.toml", text)

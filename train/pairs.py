@@ -48,7 +48,7 @@ class Args:
     views: int = 4
     """random views of each person"""
     backgrounds: Path | None = None
-    """folder of pictures to put behind people, beside the other people's own photos"""
+    """folder of pictures to put behind people, beside other people's photos; those with a face are left out"""
     empty: float = 0.05
     """part of the views that show nobody: what the whole frame's tiles may look like"""
     seed: int = 0
@@ -64,14 +64,14 @@ def matte_target(mask: U8) -> U8:
 
 @cache
 def _others(crops: Path, backgrounds: Path | None) -> tuple[list[U8], list[U8]]:
-    """Pictures to put behind people: a few dozen other people with all scenes; and the scenes that show nobody."""
+    """Pictures to put behind people: a few dozen other people, and scenes; and those scenes alone."""
     items = [i for i in prepare.load(crops) if i.split == "train"]
     people = [crops / "crops" / f"{i.name}.png" for i in items[:: max(1, len(items) // 40)]]
     scenes = sorted(f for f in backgrounds.iterdir() if f.suffix.lower() in prepare.PICTURES) if backgrounds else []
     seen, views = ([p for p in map(prepare.read_rgb, names) if p is not None] for names in (people, scenes))
-    with Finder() as finder:  # a painted face is somebody
+    with Finder() as finder:  # a painted face is somebody: as a background it would teach to overlook faces
         empty = [v for v in views if not finder(Frame((v,), "rgb24", 0, Fraction(0)))]
-    return [*seen, *views * 2], empty
+    return [*seen, *empty * 2], empty
 
 
 Job = tuple["Args", prepare.Item, int]

@@ -32,7 +32,7 @@ CREASE: Final = 0.12  # strength of a face's marked lines, in log luminance, lik
 
 def tone_target(face: float) -> float:
     """Where a face's median grey goes, 0..1 -> 0..1: about .38 + .5 face, so complexion keeps its order."""
-    return float(WHITE - 0.31 * max(0.0, (0.80 - face) / 0.53) ** 1.8)
+    return float(WHITE - 0.35 * max(0.0, (0.80 - face) / 0.53) ** 1.8)
 
 
 def draw(image: U8, mask: U8, contours: Contours | None) -> U8:
