@@ -4,7 +4,8 @@ exact_flow  the portrait moves by a motion that is known exactly, so a steady dr
             mean |G(T x) - T G(x)| over the face, grey levels of 255
 clips       mean |out(t) - out(t-1)| / mean |in(t) - in(t-1)| over the face: 1 changes as much as the film does
 
-``net`` draws every frame by itself from a crop that stays where it is; ``pipeline`` is the picture as it leaves.
+``net`` draws every frame by itself from a crop that stays where it is. ``pipeline`` is the picture as it leaves, looked
+at through the crop that rides with the head, as is the film it is compared with: strokes are meant to move with a head.
 """
 
 from __future__ import annotations
@@ -83,6 +84,10 @@ def _exact_net(toon: Toon) -> float:
     return round(float(np.mean(differences)), 3)
 
 
+def _grey(frame: Frame, affine: Affine, size: int) -> U8:
+    return np.asarray(cv2.cvtColor(sample(frame, affine, size), cv2.COLOR_RGB2GRAY), np.uint8)
+
+
 def _draw(toon: Toon, crop: U8) -> U8:
     return np.ascontiguousarray(toon.engine(crop[None])[0, :, :, 0])
 
@@ -118,13 +123,16 @@ def _clip(toon: Toon, frames: Iterator[Frame], name: str) -> dict[str, float]:
         if fixed is None:
             fixed = square(face, toon.style.margin, size)
         crop = sample(frame, fixed, size)
-        net = (_draw(toon, crop), np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.uint8))
-        now = (net, (toon.blend(toon.draw(seen)).planes[0], frame.planes[0]))
-        x0, y0, x1, y1 = np.clip(face.box.astype(int), 0, [frame.width, frame.height] * 2)
+        net = (_draw(toon, crop), _grey(frame, fixed, size))
+        drawn = toon.blend(toon.draw(seen))
+        riding = square(face, toon.style.margin, size)
+        out = Frame(drawn.planes, drawn.layout, frame.index, frame.seconds, drawn.colour)
+        now = (net, (_grey(out, riding, size), _grey(frame, riding, size)))
         if last is not None and frame.index > WARM:
-            for i, (part, a, b) in enumerate(zip((middle, np.s_[y0:y1, x0:x1]), now, last, strict=True)):
-                sums[2 * i : 2 * i + 2] += [np.abs(p[part].astype(float) - q[part]).mean() for p, q in zip(a, b, strict=True)]
-        last = (now[0], (now[1][0], np.array(now[1][1])))
+            for i, (a, b) in enumerate(zip(now, last, strict=True)):
+                change = [np.abs(p[middle].astype(float) - q[middle]).mean() for p, q in zip(a, b, strict=True)]
+                sums[2 * i : 2 * i + 2] += change
+        last = now
     if last is None or not sums[1] or not sums[3]:
         raise UsageError(f"{name}: no face moves in its first {FRAMES} frames; flicker is measured on a face")
     return {"net": round(sums[0] / sums[1], 3), "pipeline": round(sums[2] / sums[3], 3)}

@@ -174,7 +174,7 @@ def screen():
             pytest.skip(f"{tool} is not installed: no screen to open a window on")
     told, tells = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(tells), "-screen", "0", "800x600x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(tells), "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"],
         pass_fds=[tells], stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(tells)

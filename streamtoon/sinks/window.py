@@ -6,6 +6,7 @@ its keys and closes it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import sys
@@ -74,6 +75,7 @@ class Window:
         why = no_screen()
         if why:
             raise SinkError(f"cannot open a window: {why}; run it on a desktop, or leave the preview out")
+        _keep_events()
         self.title = title
         self.closed = False
         self._hold = Hold(clock)
@@ -197,6 +199,17 @@ def no_screen() -> str:
         return f"the screen {os.environ['DISPLAY']} does not answer, or does not let us in"
     x11.XCloseDisplay(ctypes.c_void_p(display))
     return ""
+
+
+def _keep_events() -> None:
+    """Load the system's libX11-xcb before OpenCV loads its own.
+
+    The one in OpenCV's wheels is older than the libX11 it meets and tells it at the wrong place in its memory that Qt
+    reads the events. Xlib then takes some of them away: one window in four stayed blank here, and keys got lost.
+    """
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError):  # then there is nothing better
+            ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
 
 
 class WindowSink:
