@@ -24,6 +24,9 @@ from streamtoon.types import U8, Background, Chosen, Crop, Drawn, Face, Frame, R
 
 SMALL: Final = 12.0  # px: a narrower face is not drawn
 
+# a net's matte leans to the person, so that heads have no holes; its faint outer rim would show as a halo
+EDGE: Final = np.clip((np.arange(256) - 96) * 255 / 159, 0, 255).round().astype(np.uint8)
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -185,7 +188,7 @@ class Toon:
             matte = np.maximum(self._person(cut.image), self._oval)
         else:
             # a face that was found is drawn, even where the matte sees no person
-            matte = np.maximum(drawn[:, :, 3], self._oval)
+            matte = np.maximum(cv2.LUT(drawn[:, :, 3], EDGE), self._oval)
         return Drawing(image, np.asarray(cv2.multiply(matte, self._feather, scale=1 / 255)), cut.to_crop)
 
     def close(self) -> None:

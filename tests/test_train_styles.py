@@ -52,7 +52,7 @@ def test_features_are_drawn(engine, face):
     grey = engine(face[0][None])[0][..., 1].astype(float)
     middle = grey[60:200, 70:186]
     assert middle.min() < 60
-    assert middle.max() == 255
+    assert middle.max() >= 245
     assert 0.03 < np.mean(middle < 128) < 0.6
 
 

@@ -218,12 +218,12 @@ def graphs(state: dict[str, Any], args: Args) -> tuple[dict[str, bytes], dict[st
 
 
 def before_and_after(state: dict[str, Any], args: Args) -> bytes:
-    """A WebP of the photo's crop and its drawing on paper, side by side, (size, 2 size)."""
+    """A WebP of the photo's crop and its drawing on paper, side by side, (224, 448)."""
     import cv2
 
     photo = None if args.photo is None or not args.photo.is_file() else prepare.read_rgb(args.photo)
     with Finder() as finder:
-        found = None if photo is None else prepare.canvas_of(photo, finder, 2.2)
+        found = None if photo is None else prepare.canvas_of(photo, finder, args.margin)
     if found is None:
         raise BadInput(f"photo {args.photo} is not a picture with a face")
     crop = prepare.middle(found[0])
@@ -232,6 +232,7 @@ def before_and_after(state: dict[str, Any], args: Args) -> bytes:
     alpha = drawn[..., 3:].astype(np.float32) / 255
     paper = drawn[..., :3] * alpha + np.array(args.paper) * (1 - alpha)
     both = np.hstack([crop, np.asarray(paper + 0.5, np.uint8)])
+    both = cv2.resize(both, (448, 224), interpolation=cv2.INTER_AREA)
     return cv2.imencode(".webp", both[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 50])[1].tobytes()
 
 

@@ -26,7 +26,7 @@ from streamtoon.types import U8
 FRAME_DURATION: Final = 1 << 8  # AV_CODEC_FLAG_FRAME_DURATION: hand the frames' durations on to the packets
 ENCODERS: Final = {"webm": "libvpx-vp9"}  # by container; libx264 for the rest
 DEFAULTS: Final = {  # what each encoder is told when nobody says otherwise
-    "libx264": {"crf": "21", "preset": "veryfast"},
+    "libx264": {"crf": "23", "preset": "veryfast"},
     "libx265": {"crf": "20", "preset": "veryfast", "x265-params": "log-level=none"},
     "libsvtav1": {"crf": "28", "preset": "8"},
     "mjpeg": {"strict": "unofficial"},  # takes the range films have
