@@ -83,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
     common.add_argument("--config", metavar="FILE", help="TOML file whose keys are the flags' names; a flag beats it")
-    common.add_argument("--dump-config", action="store_true", help="print the settings in force as such a file, and stop")
+    common.add_argument(
+        "--dump-config", action="store_true", help="print the settings in force as such a file, and stop"
+    )
     drawing = argparse.ArgumentParser(add_help=False)
     drawing.add_argument("--style", default="ink", help="a shipped style or the folder of one (default: ink)")
     drawing.add_argument("--engine", default="auto", help="what draws: auto, openvino or echo (default: auto)")
@@ -311,7 +313,6 @@ def _size(text: str) -> tuple[int, int]:
 
 def _live(args: argparse.Namespace) -> int:
     from streamtoon import session, styles
-    from streamtoon.meter import Meter
     from streamtoon.toon import Toon
 
     if not args.sink and not args.preview:

@@ -49,9 +49,7 @@ class Options:
     threads: int
 
 
-def session(
-    options: Options, style: str, make_toon: Callable[[str, Meter], Toon], say: Callable[[str], None]
-) -> Live:
+def session(options: Options, style: str, make_toon: Callable[[str, Meter], Toon], say: Callable[[str], None]) -> Live:
     """Run until the source ends or the user quits; the loop that ran. ``make_toon`` gets a style and the meter.
 
     Raises UsageError, SourceError, SinkError and EngineError.
@@ -77,7 +75,16 @@ def session(
         runner = threading.Thread(target=run, name="live", daemon=True)
         runner.start()
         try:
-            _watch(options, live, safe, window, runner, style, lambda name: make_toon(name, meter), say)
+            _watch(
+                options,
+                live,
+                safe,
+                window,
+                runner=runner,
+                style=style,
+                make_toon=lambda n: make_toon(n, meter),
+                say=say,
+            )
         finally:
             stop.set()
             live.stop()
@@ -143,9 +150,16 @@ def _window() -> Any:
 
 
 def _watch(
-    options: Options, live: Live, safe: Safe, window: Any, runner: threading.Thread, style: str,
-    make_toon: Callable[[str], Toon], say: Callable[[str], None],
-) -> None:  # fmt: skip
+    options: Options,
+    live: Live,
+    safe: Safe,
+    window: Any,
+    *,
+    runner: threading.Thread,
+    style: str,
+    make_toon: Callable[[str], Toon],
+    say: Callable[[str], None],
+) -> None:
     """Show the preview and answer its keys until the loop ends."""
     names, mirror, seen = styles.names(), options.mirror, 0
     while runner.is_alive():

@@ -21,9 +21,7 @@ NOISE: Final = 2.5  # change of a crop below which nothing moves, grey levels; c
 MOTION: Final = 7.0  # change from which everything is new
 GRAIN: Final = 7  # px over which change is looked at
 # by grey levels of change: how much of the drawing before stays, (256,) uint8
-GATE: Final = np.asarray(
-    255 * KEEP * np.clip((MOTION - np.arange(256)) / (MOTION - NOISE), 0, 1) + 0.5, np.uint8
-)
+GATE: Final = np.asarray(255 * KEEP * np.clip((MOTION - np.arange(256)) / (MOTION - NOISE), 0, 1) + 0.5, np.uint8)
 
 
 @dataclass(slots=True)
@@ -60,5 +58,3 @@ class Steady:
             )
         self._memory[key] = _Memory(grey, drawn)
         return drawn
-
-

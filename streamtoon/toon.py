@@ -74,7 +74,9 @@ class Toon:
         self.region = region or style.region
         # who asks for privacy does not mean the room behind the head to stay
         default: Background = "paper" if private else style.background
-        self.background: Background = default if background is None else background if isinstance(background, str) else "paper"
+        self.background: Background = (
+            default if background is None else background if isinstance(background, str) else "paper"
+        )
         self.chosen = faces
         self._picture = background if isinstance(background, np.ndarray) else None
         self._backdrop: tuple[tuple[object, ...], tuple[U8, ...]] | None = None
@@ -175,7 +177,10 @@ class Toon:
             return None
         kind = (frame.width, frame.height, frame.layout, frame.colour)
         if self._backdrop is None or self._backdrop[0] != kind:
-            self._backdrop = (kind, from_rgb(filling(self._picture, frame.width, frame.height), frame.layout, frame.colour))
+            self._backdrop = (
+                kind,
+                from_rgb(filling(self._picture, frame.width, frame.height), frame.layout, frame.colour),
+            )
         return self._backdrop[1]
 
     def _drawing(self, cut: Crop, drawn: U8, *, on_scene: bool) -> Drawing:
