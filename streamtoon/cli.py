@@ -173,23 +173,23 @@ def _threads(text: str) -> int:
     return int(text)
 
 
-def _engine(args: argparse.Namespace, style: Style) -> Engine:
+def _engine(args: argparse.Namespace, style: Style, threads: int) -> Engine:
     import engines
 
     if args.engine != "auto" and args.engine not in engines.NAMES:
         raise UsageError(f"no engine is called {args.engine!r}; choose one of auto, {', '.join(engines.NAMES)}")
-    # half of them: reading, finding and coding run at the same time, and threads that wait for a core only spin
-    return engines.load(args.engine, style.onnx, threads=max(1, args.threads // 2))
+    return engines.load(args.engine, style.onnx, threads=threads)
 
 
-def _toon(args: argparse.Namespace, *, private: bool = False, meter: Meter | None = None) -> Toon:
+def _toon(args: argparse.Namespace, *, private: bool = False, live: bool = False, meter: Meter | None = None) -> Toon:
     from streamtoon import styles
     from streamtoon.toon import Toon
 
     style = styles.load(args.style)
-    engine = _engine(args, style)
+    # a film keeps every core busy with reading, finding and coding as well: threads that wait for one only spin
+    engine = _engine(args, style, args.threads if live else max(1, args.threads // 2))
     region, background = getattr(args, "region", None), getattr(args, "background", None)
-    return Toon(style, engine, region=region, background=background, private=private, meter=meter)
+    return Toon(style, engine, region=region, background=background, private=private or live, steady=live, meter=meter)
 
 
 def _convert(args: argparse.Namespace) -> int:
@@ -289,13 +289,13 @@ def _bench(args: argparse.Namespace) -> int:
         from streamtoon import bench_live
 
         result = bench_live.bench_live(
-            clip, lambda meter: _toon(args, private=True, meter=meter), seconds=args.seconds, fps=args.fps,
+            clip, lambda meter: _toon(args, live=True, meter=meter), seconds=args.seconds, fps=args.fps,
             threads=args.threads,
         )  # fmt: skip
     elif args.what == "flicker":
         from streamtoon import bench_flicker
 
-        result = bench_flicker.flicker(inputs, lambda: _toon(args))
+        result = bench_flicker.flicker(inputs, lambda: _toon(args, live=True))
     else:
         from streamtoon import bench
 
@@ -330,8 +330,8 @@ def _live(args: argparse.Namespace) -> int:
             red, green, blue = bytes.fromhex(paper[1])
             style = replace(style, paper=(red, green, blue))
         return Toon(
-            style, _engine(args, style), region=args.region, background=background,
-            private=args.on_no_face != "passthrough", hold=args.on_no_face == "hold", faces=args.face, meter=meter,
+            style, _engine(args, style, args.threads), region=args.region, background=background, faces=args.face,
+            private=args.on_no_face != "passthrough", hold=args.on_no_face == "hold", steady=True, meter=meter,
         )  # fmt: skip
 
     if args.on_no_face == "passthrough":

@@ -66,6 +66,7 @@ class Toon:
         background: Background | U8 | None = None,
         private: bool = False,
         hold: bool = True,
+        steady: bool = False,
         faces: Chosen = "all",
         meter: Meter | None = None,
     ) -> None:
@@ -80,7 +81,7 @@ class Toon:
         self.chosen = faces
         self._picture = background if isinstance(background, np.ndarray) else None
         self._backdrop: tuple[tuple[object, ...], tuple[U8, ...]] | None = None
-        self._steady = Steady()
+        self._steady = Steady() if steady else None
         self.meter = meter or Meter()
         self._guard = Guard(private=private, hold=hold, paper=style.paper)
         # who asks for privacy has a face that was lost covered for longer: it may still be there
@@ -112,7 +113,7 @@ class Toon:
         """Find the faces and cut out what is to be drawn."""
         if frame.layout == "rgb24":  # a still: the one before it may show somebody else
             self._tracks = Tracks()
-            self._steady = Steady()
+            self._steady = None if self._steady is None else Steady()
             self._find.forget()
         with self.meter("find"):
             picture = view(frame)
@@ -138,7 +139,9 @@ class Toon:
         if private and not all(hides(c, d) for c, d in zip(seen.heads, drawn[tiled:], strict=True)):
             return self._guard(seen.frame, None, 0)
         with self.meter("blend"):
-            heads = self._steady([f.id for f in seen.faces], seen.heads, drawn[tiled:])
+            heads = drawn[tiled:]
+            if self._steady is not None:
+                heads = self._steady([f.id for f in seen.faces], seen.heads, heads)
             drawings = [self._drawing(c, d, on_scene=True) for c, d in zip(seen.scene, drawn[:tiled], strict=True)]
             drawings += [self._cover(affine) for affine in seen.covers]
             drawings += [self._drawing(c, d, on_scene=False) for c, d in zip(seen.heads, heads, strict=True)]
@@ -193,7 +196,7 @@ class Toon:
             matte = np.maximum(self._person(cut.image), self._oval)
         else:
             # a face that was found is drawn, even where the matte sees no person
-            matte = np.maximum(cv2.LUT(drawn[:, :, 3], EDGE), self._oval)
+            matte = np.asarray(cv2.max(cv2.LUT(cv2.extractChannel(drawn, 3), EDGE), self._oval), np.uint8)
         return Drawing(image, np.asarray(cv2.multiply(matte, self._feather, scale=1 / 255)), cut.to_crop)
 
     def close(self) -> None:
