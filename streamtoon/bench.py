@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -49,10 +49,6 @@ class Result:
     floor_fps: float
     ratio_to_transcode: float
 
-    def as_json(self) -> dict[str, object]:
-        """Everything, for ``--json``."""
-        return asdict(self)
-
     def as_table(self) -> str:
         """Everything, for people."""
         rows = [f"  {verb:6} {self.ms[verb]:7.2f} ms" for verb in VERBS if verb in self.ms]
@@ -81,7 +77,7 @@ def bench(target: str | None, make_toon: Callable[[Meter], Toon], threads: int) 
             began = time.perf_counter()
             summary = convert(options, lambda: toon, meter=meter)
             seconds = time.perf_counter() - began
-        peak = _peak_mb()
+        peak = peak_mb()
         floor = _floor(source, output, Path(folder, f"floor{output.suffix}"), threads)
         with video.open(source) as film:
             size = film.size
@@ -132,6 +128,7 @@ def _copy(drawn: Drawn) -> Drawn:
     return Guard(private=False)(frame, None, 0)
 
 
-def _peak_mb() -> int:
+def peak_mb() -> int:
+    """The most memory this process has held, MB (10^6 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import resource
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from streamtoon.bench import portrait_film
+from streamtoon.bench import peak_mb, portrait_film
 from streamtoon.guard import Safe
 from streamtoon.live import Live
 from streamtoon.meter import VERBS, Meter
@@ -44,10 +43,6 @@ class Result:
     ms: dict[str, float]
     peak_mb: int
     growth_mb: float
-
-    def as_json(self) -> dict[str, object]:
-        """Everything, for ``--json``."""
-        return asdict(self)
 
     def as_table(self) -> str:
         """Everything, for people."""
@@ -107,7 +102,7 @@ def bench_live(
         return Result(
             toon.engine.name, toon.engine.device, elapsed, fps or rate,
             round((live.new - new) / elapsed, 2), live.dropped - dropped, _percentiles(latencies, fps or rate),
-            round((time.process_time() - cpu) / elapsed, 3), meter.medians(), _peak_mb(), round(_rss_mb() - rss, 1),
+            round((time.process_time() - cpu) / elapsed, 3), meter.medians(), peak_mb(), round(_rss_mb() - rss, 1),
         )  # fmt: skip
 
 
@@ -132,11 +127,6 @@ def _percentiles(latencies: list[float], fps: float) -> dict[str, float]:
         parts = {"p95_first_minute": latencies[:minute], "p95_last_minute": latencies[-minute:]}
         found |= {name: round(statistics.quantiles(part, n=20)[-1], 2) for name, part in parts.items()}
     return found
-
-
-def _peak_mb() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6)
 
 
 def _rss_mb() -> float:
