@@ -4,8 +4,8 @@ exact_flow  the portrait moves by a motion that is known exactly, so a steady dr
             mean |G(T x) - T G(x)| over the face, grey levels of 255
 clips       mean |out(t) - out(t-1)| / mean |in(t) - in(t-1)| over the face: 1 changes as much as the film does
 
-``net`` draws every frame by itself from a crop that stays where it is. ``pipeline`` is the picture as it leaves, looked
-at through the crop that rides with the head, as is the film it is compared with: strokes are meant to move with a head.
+``net`` draws every frame by itself from a crop that stays where it is. ``pipeline`` is the luma of the picture as it
+leaves, within the face's box, as is the film's it is compared with.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ from streamtoon.types import U8, Face, Frame
 FRAMES: Final = 120  # of each clip, at most
 WARM: Final = 10  # frames until filters have settled; not counted
 EXACT: Final = "portrait:90@1280x720"
-
-Pair = tuple[U8, U8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +82,6 @@ def _exact_net(toon: Toon) -> float:
     return round(float(np.mean(differences)), 3)
 
 
-def _grey(frame: Frame, affine: Affine, size: int) -> U8:
-    return np.asarray(cv2.cvtColor(sample(frame, affine, size), cv2.COLOR_RGB2GRAY), np.uint8)
-
-
 def _draw(toon: Toon, crop: U8) -> U8:
     return np.ascontiguousarray(toon.engine(crop[None])[0, :, :, 0])
 
@@ -112,7 +106,7 @@ def _exact_pipeline(toon: Toon) -> float:
 def _clip(toon: Toon, frames: Iterator[Frame], name: str) -> dict[str, float]:
     fixed: Affine | None = None
     sums: npt.NDArray[np.float64] = np.zeros(4)  # net out, net in, pipeline out, pipeline in
-    last: tuple[Pair, Pair] | None = None
+    last: tuple[U8, ...] | None = None
     size = toon.style.size
     middle = np.s_[size // 4 : 3 * size // 4, size // 4 : 3 * size // 4]
     for frame in frames:
@@ -122,16 +116,13 @@ def _clip(toon: Toon, frames: Iterator[Frame], name: str) -> dict[str, float]:
         face = max(seen.faces, key=lambda f: float(np.prod(f.box[2:] - f.box[:2])))
         if fixed is None:
             fixed = square(face, toon.style.margin, size)
-        crop = sample(frame, fixed, size)
-        net = (_draw(toon, crop), _grey(frame, fixed, size))
-        drawn = toon.blend(toon.draw(seen))
-        riding = square(face, toon.style.margin, size)
-        out = Frame(drawn.planes, drawn.layout, frame.index, frame.seconds, drawn.colour)
-        now = (net, (_grey(out, riding, size), _grey(frame, riding, size)))
+        cut = sample(frame, fixed, size)
+        grey = np.asarray(cv2.cvtColor(cut, cv2.COLOR_RGB2GRAY), np.uint8)
+        now = (_draw(toon, cut), grey, toon.blend(toon.draw(seen)).planes[0], frame.planes[0])
         if last is not None and frame.index > WARM:
-            for i, (a, b) in enumerate(zip(now, last, strict=True)):
-                change = [np.abs(p[middle].astype(float) - q[middle]).mean() for p, q in zip(a, b, strict=True)]
-                sums[2 * i : 2 * i + 2] += change
+            x0, y0, x1, y1 = np.maximum(face.box.round().astype(int), 0)
+            parts = (middle, middle, np.s_[y0:y1, x0:x1], np.s_[y0:y1, x0:x1])
+            sums += [cv2.absdiff(a[part], b[part]).mean() for a, b, part in zip(now, last, parts, strict=True)]
         last = now
     if last is None or not sums[1] or not sums[3]:
         raise UsageError(f"{name}: no face moves in its first {FRAMES} frames; flicker is measured on a face")

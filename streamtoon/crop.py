@@ -1,4 +1,4 @@
-"""(frame, face, style) -> Crop: a similarity transform from the detector's keypoints, so strokes ride with the head.
+"""(frame, affine) -> Crop: a similarity transform from the detector's keypoints, so heads stand upright in their crops.
 
 Coordinates follow OpenCV: the centre of the first pixel is (0, 0). A chroma sample of yuv420p lies between its
 four luma samples: luma = 2 * chroma + 0.5.
@@ -24,10 +24,9 @@ VIEW: Final = 384  # least longest side of the detectors' view, px: twice what t
 OVERLAP: Final = 0.2  # of a tile's side shared with its neighbour, at least
 
 
-def crop(frame: Frame, face: Face, style: Style) -> Crop:
-    """Cut ``face`` out of ``frame``, upright, with the style's margin, style.size px a side."""
-    affine = square(face, style.margin, style.size)
-    return Crop(sample(frame, affine, style.size), affine)
+def crop(frame: Frame, affine: Affine, size: int) -> Crop:
+    """Cut a square out of ``frame``; ``affine`` is frame px -> crop px, ``size`` its side in px."""
+    return Crop(sample(frame, affine, size), affine)
 
 
 def square(face: Face, margin: float, size: int) -> Affine:
@@ -57,7 +56,7 @@ def tiles(frame: Frame, style: Style) -> list[Crop]:
     side = max(min(w, h) / 1.5, max(w, h) / 4)
     over = style.feather * side
     return [
-        Crop(sample(frame, affine, size), affine)
+        crop(frame, affine, size)
         for y in starts(h, side, over)
         for x in starts(w, side, over)
         for affine in [np.array([[size / side, 0, -x * size / side], [0, size / side, -y * size / side]])]

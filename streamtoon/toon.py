@@ -16,6 +16,7 @@ from engines import MAX_BATCH, Engine, EngineError
 from streamtoon import find
 from streamtoon.blend import Drawing, blend, feather, filling, from_rgb, oval
 from streamtoon.crop import Affine, crop, square, tiles, view
+from streamtoon.framing import Framing
 from streamtoon.guard import Guard, hides
 from streamtoon.meter import Meter
 from streamtoon.smooth import COAST, Tracks
@@ -81,6 +82,7 @@ class Toon:
         self.chosen = faces
         self._picture = background if isinstance(background, np.ndarray) else None
         self._backdrop: tuple[tuple[object, ...], tuple[U8, ...]] | None = None
+        self._framing = Framing(style.margin, style.size)
         self._steady = Steady() if steady else None
         self.meter = meter or Meter()
         self._guard = Guard(private=private, hold=hold, paper=style.paper)
@@ -113,6 +115,7 @@ class Toon:
         """Find the faces and cut out what is to be drawn."""
         if frame.layout == "rgb24":  # a still: the one before it may show somebody else
             self._tracks = Tracks()
+            self._framing = Framing(self.style.margin, self.style.size)
             self._steady = None if self._steady is None else Steady()
             self._find.forget()
         with self.meter("find"):
@@ -125,7 +128,9 @@ class Toon:
             drawn = choose(faces, self.chosen, frame) if private or self.chosen != "all" else faces
             hidden = [f for f in faces if not any(f is d for d in drawn)] if private else []
             covers = [square(f, self.style.margin, self.style.size) for f in hidden]
-            return Seen(frame, drawn, scene, [crop(frame, face, self.style) for face in drawn], covers)
+            size = self.style.size
+            heads = [crop(frame, affine, size) for affine in self._framing(drawn)]
+            return Seen(frame, drawn, scene, heads, covers)
 
     def draw(self, seen: Seen) -> Inked:
         """Draw the crops."""
@@ -142,9 +147,9 @@ class Toon:
             heads = drawn[tiled:]
             if self._steady is not None:
                 heads = self._steady([f.id for f in seen.faces], seen.heads, heads)
-            drawings = [self._drawing(c, d, on_scene=True) for c, d in zip(seen.scene, drawn[:tiled], strict=True)]
+            drawings = [self._drawing(c, d, None) for c, d in zip(seen.scene, drawn[:tiled], strict=True)]
             drawings += [self._cover(affine) for affine in seen.covers]
-            drawings += [self._drawing(c, d, on_scene=False) for c, d in zip(seen.heads, heads, strict=True)]
+            drawings += [self._drawing(c, d, face) for c, d, face in zip(seen.heads, heads, seen.faces, strict=True)]
             # an empty sheet is a picture of its own in a film; who asks for privacy gets the guard's held one or card
             changed = bool(seen.heads or seen.scene) or (self.background != "keep" and not private)
             backdrop = self._backdrop_for(seen.frame)
@@ -186,17 +191,19 @@ class Toon:
             )
         return self._backdrop[1]
 
-    def _drawing(self, cut: Crop, drawn: U8, *, on_scene: bool) -> Drawing:
+    def _drawing(self, cut: Crop, drawn: U8, face: Face | None) -> Drawing:
+        """A drawn head, or a tile of the scene where there is no ``face``."""
         image = np.asarray(cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB), np.uint8)
-        if on_scene or self.region == "frame":
+        if face is None or self.region == "frame":
             return Drawing(image, self._feather, cut.to_crop)
+        head = square(face, self.style.margin, self.style.size)
         if self._landmarks is not None:
-            matte = self._landmarks.hull(cut.image, self.style.margin)
-        elif self._person is not None:
-            matte = np.maximum(self._person(cut.image), self._oval)
+            upright = _move(cut.image, cut.to_crop, head)
+            matte = _move(self._landmarks.hull(upright, self.style.margin), head, cut.to_crop)
         else:
+            net = cv2.LUT(cv2.extractChannel(drawn, 3), EDGE) if self._person is None else self._person(cut.image)
             # a face that was found is drawn, even where the matte sees no person
-            matte = np.asarray(cv2.max(cv2.LUT(cv2.extractChannel(drawn, 3), EDGE), self._oval), np.uint8)
+            matte = np.asarray(cv2.max(net, _move(self._oval, head, cut.to_crop)), np.uint8)
         return Drawing(image, np.asarray(cv2.multiply(matte, self._feather, scale=1 / 255)), cut.to_crop)
 
     def close(self) -> None:
@@ -208,6 +215,12 @@ class Toon:
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _move(image: U8, was: Affine, now: Affine) -> U8:
+    """(size, size, ...) of one crop of a frame as another crop would show it; both affines frame px -> crop px."""
+    shift = now @ np.vstack([cv2.invertAffineTransform(was), [0, 0, 1]])
+    return np.asarray(cv2.warpAffine(image, shift, image.shape[1::-1]), np.uint8)
 
 
 def choose(faces: list[Face], which: Chosen, frame: Frame) -> list[Face]:

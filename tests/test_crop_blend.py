@@ -75,7 +75,7 @@ def test_an_unchanged_crop_gives_the_frame_back(layout, size):
     image = ramp(640, 480)
     frame = yuv(image) if layout == "yuv420p" else Frame((image,), "rgb24", 0, Fraction(0))
     face = face_at((320, 240), size, 10)
-    cut = crop(frame, face, STYLE)
+    cut = crop(frame, square(face, STYLE.margin, 256), 256)
     full = np.full((256, 256), 255, np.uint8)
     mask = cv2.multiply(full, feather(256, 0.08), scale=1 / 255)
     planes = blend(frame, [Drawing(cut.image, mask, cut.to_crop)], "keep", WHITE)
@@ -130,7 +130,7 @@ def test_a_frames_planes_are_never_written():
     before = [p.copy() for p in frame.planes]
     for p in frame.planes:
         p.flags.writeable = False
-    cut = crop(frame, face_at((160, 120), 60), STYLE)
+    cut = crop(frame, square(face_at((160, 120), 60), STYLE.margin, 256), 256)
     for background in ("keep", "paper", "blur", "draw"):
         blend(frame, [Drawing(255 - cut.image, feather(256, 0.08), cut.to_crop)], background, WHITE)
     assert all(np.array_equal(a, b) for a, b in zip(before, frame.planes, strict=True))
@@ -152,7 +152,7 @@ def test_blur_leaves_no_detail():
 
 def test_a_face_at_the_border_is_cut_with_the_border_repeated():
     frame = yuv(np.full((240, 320, 3), 90, np.uint8))
-    cut = crop(frame, face_at((2, 2), 80), STYLE)
+    cut = crop(frame, square(face_at((2, 2), 80), STYLE.margin, 256), 256)
     assert np.abs(cut.image.astype(int) - 90).max() <= 2
     planes = blend(frame, [Drawing(cut.image, feather(256, 0.08), cut.to_crop)], "keep", WHITE)
     assert planes[0].shape == (240, 320)
@@ -161,7 +161,7 @@ def test_a_face_at_the_border_is_cut_with_the_border_repeated():
 def test_a_crop_is_prefiltered():
     board = np.indices((1080, 1920)).sum(axis=0) % 2 * 255  # the finest pattern there is
     frame = yuv(np.repeat(board[:, :, None], 3, axis=2).astype(np.uint8))
-    cut = crop(frame, face_at((960, 540), 460), STYLE)
+    cut = crop(frame, square(face_at((960, 540), 460), STYLE.margin, 256), 256)
     assert cut.image.std() < 12
 
 

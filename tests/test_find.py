@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamtoon.crop import crop, view
+from streamtoon.crop import crop, square, view
 from streamtoon.find import Finder, Landmarks, PersonMask, distinct, overlap
 from streamtoon.sources import portrait as source
 from streamtoon.styles import Style
@@ -63,7 +63,7 @@ def test_landmarks_lie_on_the_face(finder, portrait, still):
     frame = still(portrait)
     (face,) = finder(frame)
     style = Style("x", None, None, "")
-    cut = crop(frame, face, style)
+    cut = crop(frame, square(face, style.margin, 256), 256)
     points = Landmarks()(cut.image, style.margin)
     eyes = face.keypoints[:2] @ cut.to_crop[:, :2].T + cut.to_crop[:, 2]
     assert np.linalg.norm(points[[33, 133]].mean(axis=0) - eyes[0]) < 8  # the corners of the right eye

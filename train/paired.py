@@ -66,6 +66,8 @@ class Args:
     """weight of the matte's cross-entropy"""
     face: float = 2.0
     """extra weight of the pixels where eyes and mouth are"""
+    still: float = 0.0
+    """weight of the change of a drawing when its photo moves, brightens and grains as from one frame to the next"""
     ema: float = 0.997
     """decay of the moving average of the weights"""
     bf16: bool = True
@@ -92,6 +94,21 @@ def losses(logits: Tensor, batch: Batch, args: Args) -> dict[str, Tensor]:
         terms["tone"] = args.tone * (F.avg_pool2d(out, 8, 4) - F.avg_pool2d(target, 8, 4)).abs().mean()
     terms["matte"] = args.matte * F.binary_cross_entropy_with_logits(logits[:, nets.MATTE :], batch.mattes)
     return terms
+
+
+def next_frame(photos: Tensor) -> Tensor:
+    """(N, 3, h, w) photos as a camera would see them a moment later: moved by up to 2 px, other light, other noise."""
+    n, _, h, _ = photos.shape
+    turn = torch.eye(2).expand(n, 2, 2) + torch.randn(n, 2, 2) * 0.006
+    shift = torch.rand(n, 2, 1) * (8 / h) - 4 / h  # in halves of the side
+    grid = F.affine_grid(torch.cat([turn, shift], dim=2), list(photos.shape), align_corners=False)
+    moved = F.grid_sample(photos, grid, padding_mode="border", align_corners=False)
+    strength = torch.rand(2, n, 1, 1, 1)
+    light = F.interpolate(torch.randn(n, 1, 6, 6), size=(h, h), mode="bilinear")
+    grain = (
+        F.interpolate(torch.randn(n, 3, h // 2, h // 2), size=(h, h), mode="bilinear") + torch.randn_like(photos) / 2
+    )
+    return moved + 0.05 * strength[0] * light + 0.06 * strength[1] * grain
 
 
 def focus(size: int, extra: float) -> Tensor:
@@ -170,9 +187,16 @@ class Run:
         args = self.args
         for group in self.optimiser.param_groups:
             group["lr"] = rate(self.step, progress(self.step, self.seconds, args), args)
+        count = len(batch.photos)
+        photos = batch.photos
+        if args.still:
+            photos = torch.cat([photos, next_frame(photos[: count // 2])])
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
-            logits = self.net(batch.photos.to(memory_format=torch.channels_last))
-        terms = losses(logits.float(), batch, args)
+            logits = self.net(photos.to(memory_format=torch.channels_last)).float()
+        terms = losses(logits[:count], batch, args)
+        if args.still:
+            now, after = nets.drawing(logits[: count // 2]), nets.drawing(logits[count:])
+            terms["still"] = args.still * (after - now).abs().mean()
         total = torch.stack(list(terms.values())).sum()
         self.optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]

@@ -1,0 +1,62 @@
+"""Where crops stand from frame to frame: still while a head moves a little, with it when it moves on.
+
+A net answers every fraction of a pixel with other strokes, and hatching belongs to the crop: where a crop trembles the
+whole drawing does. So it has a dead zone, as an auto-framing camera has: within it the head moves and the crop stays.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from streamtoon.crop import Affine, square
+from streamtoon.types import Face
+
+SHIFT: Final = 0.10  # of the crop's side that a head may be off the middle
+ZOOM: Final = 0.12  # natural logarithm of how much larger or smaller it may be
+TURN: Final = 0.12  # radians it may be tilted
+
+F64 = npt.NDArray[np.float64]
+
+
+class Framing:
+    """Remembers one crop a face; call once a frame with all faces."""
+
+    def __init__(self, margin: float, size: int) -> None:
+        self._margin, self._size = margin, size
+        self._poses: dict[int, F64] = {}
+
+    def __call__(self, faces: list[Face]) -> list[Affine]:
+        """(2, 3) affine for each face, frame px -> crop px; faces not among them are forgotten."""
+        self._poses = {face.id: self._follow(face) for face in faces}
+        return [self._affine(self._poses[face.id]) for face in faces]
+
+    def _follow(self, face: Face) -> F64:
+        head = self._pose(square(face, self._margin, self._size))
+        crop = self._poses.get(face.id)
+        if crop is None:
+            return head
+        off = head - crop
+        off[3] = math.remainder(off[3], math.tau)
+        reach = SHIFT * self._size / math.exp(head[2])
+        # only what goes beyond the dead zone moves the crop
+        crop = crop.copy()
+        crop[:2] += off[:2] * max(0.0, 1 - reach / max(math.hypot(off[0], off[1]), 1e-9))
+        crop[2:] += np.sign(off[2:]) * np.maximum(np.abs(off[2:]) - (ZOOM, TURN), 0)
+        return crop
+
+    def _pose(self, affine: Affine) -> F64:
+        """(4,): where the middle of the crop is in the frame, x and y in px; log of crop px a frame px; radians."""
+        middle = cv2.invertAffineTransform(affine) @ ((self._size - 1) / 2, (self._size - 1) / 2, 1)
+        zoom, turn = math.log(math.hypot(*affine[:, 0])), math.atan2(affine[1, 0], affine[0, 0])
+        return np.array([*middle, zoom, turn])
+
+    def _affine(self, pose: F64) -> Affine:
+        scale = math.exp(pose[2])
+        cos, sin = scale * math.cos(pose[3]), scale * math.sin(pose[3])
+        rows = np.array([[cos, -sin], [sin, cos]])
+        return np.column_stack([rows, (self._size - 1) / 2 - rows @ pose[:2]])
