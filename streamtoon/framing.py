@@ -2,6 +2,8 @@
 
 A net answers every fraction of a pixel with other strokes, and hatching belongs to the crop: where a crop trembles the
 whole drawing does. So it has a dead zone, as an auto-framing camera has: within it the head moves and the crop stays.
+A head that leaves it has its crop moved half the way to it at once, and is drawn anew: one step, where creeping along
+would make all strokes swim.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from streamtoon.crop import Affine, square
 from streamtoon.types import Face
 
 SHIFT: Final = 0.10  # of the crop's side that a head may be off the middle
-ZOOM: Final = 0.12  # natural logarithm of how much larger or smaller it may be
-TURN: Final = 0.12  # radians it may be tilted
+ZOOM: Final = 0.15  # natural logarithm of how much larger or smaller it may be
+TURN: Final = 0.15  # radians it may be tilted
 
 F64 = npt.NDArray[np.float64]
 
@@ -43,11 +45,11 @@ class Framing:
         off = head - crop
         off[3] = math.remainder(off[3], math.tau)
         reach = SHIFT * self._size / math.exp(head[2])
-        # only what goes beyond the dead zone moves the crop
-        crop = crop.copy()
-        crop[:2] += off[:2] * max(0.0, 1 - reach / max(math.hypot(off[0], off[1]), 1e-9))
-        crop[2:] += np.sign(off[2:]) * np.maximum(np.abs(off[2:]) - (ZOOM, TURN), 0)
-        return crop
+        if math.hypot(off[0], off[1]) <= reach and abs(off[2]) <= ZOOM and abs(off[3]) <= TURN:
+            return crop
+        half = crop + off / 2
+        beyond = math.hypot(off[0], off[1]) > 2 * reach or abs(off[2]) > 2 * ZOOM or abs(off[3]) > 2 * TURN
+        return head if beyond else half
 
     def _pose(self, affine: Affine) -> F64:
         """(4,): where the middle of the crop is in the frame, x and y in px; log of crop px a frame px; radians."""

@@ -1,60 +1,105 @@
-"""Steady drawings: a running average in crop space where nothing moves, none where something does.
+"""Steady drawings: running averages in crop space where nothing moves, what is new where something does.
 
-A crop rides with its face, so a head at rest gives the same crop again and again but for the sensor's noise, and a net
-answers noise with strokes that shimmer. Where the crop has not changed by more than that noise the drawing (and its
-matte) moves only a part of the way to the new one; where it has changed the new drawing stands at once. Ungated
-averaging would blur and trail.
+A crop holds still while its face is about where it was (framing.py), so it is the same again and again but for the
+sensor's noise, and a net answers noise with strokes that shimmer. So the crop is averaged before it is drawn, which
+leaves strokes crisp, and the drawing after it, by one gate: how far the crop is from its own average. Slow changes add
+up there and get through, noise does not. Eyes, nose and mouth get through sooner than hair and cloth: nobody minds late
+hair. Ungated averaging would blur and trail.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import cv2
 import numpy as np
 
-from streamtoon.types import U8, Crop
+from streamtoon.crop import Affine
+from streamtoon.types import F32, U8, Crop, Face
 
-KEEP: Final = 0.8  # of the drawing before, where nothing moves
-NOISE: Final = 2.5  # change of a crop below which nothing moves, grey levels; camera noise after the blur
-MOTION: Final = 7.0  # change from which everything is new
 GRAIN: Final = 7  # px over which change is looked at
-# by grey levels of change: how much of the drawing before stays, (256,) uint8
-GATE: Final = np.asarray(255 * KEEP * np.clip((MOTION - np.arange(256)) / (MOTION - NOISE), 0, 1) + 0.5, np.uint8)
+FADE: Final = 0.75  # of a change is still taken for one a frame later, so that nothing old stays in what has moved
+LEVELS: Final = np.arange(256, dtype=np.float32)
+
+
+def _gate(noise: float, motion: float) -> F32:
+    """(256,) float32: by grey levels of change, how much of the average stays.
+
+    Nearly all of it up to ``noise``; .4 from ``motion`` on, which is two thirds of a frame late and softens strokes
+    that hop; nothing where all has changed.
+    """
+    still = 0.95 * np.clip((motion - LEVELS) / (motion - noise), 0, 1)
+    moving = 0.4 * np.clip((60 - LEVELS) / (60 - motion), 0, 1)
+    return np.asarray(np.maximum(still, moving), np.float32)
+
+
+FEATURES: Final = _gate(4, 10)  # eyes, nose and mouth
+REST: Final = _gate(8, 24)
 
 
 @dataclass(slots=True)
-class _Memory:
-    grey: U8  # (h, w), of the crop before
-    drawn: U8  # (h, w, 4), what was shown then
+class _Seen:
+    to_crop: Affine
+    image: F32  # (h, w, 3): the average crop
+    grey: F32  # (h, w): it without its grain
+    change: F32  # (h, w): how far the crop was from it, grey levels
 
 
 class Steady:
-    """Remembers one drawing a face; call once a frame with all faces' crops and drawings."""
+    """Remembers every face's average crop and drawing. Each method is called once a frame with all faces."""
 
     def __init__(self) -> None:
-        self._memory: dict[int, _Memory] = {}
+        self._seen: dict[int, _Seen] = {}
+        self._drawn: dict[int, F32] = {}
 
-    def __call__(self, ids: list[int], crops: list[Crop], drawn: list[U8]) -> list[U8]:
-        """(h, w, 4) uint8 RGBA for each face; faces not among ``ids`` are forgotten."""
-        shown = [self._steady(i, c, d) for i, c, d in zip(ids, crops, drawn, strict=True)]
-        self._memory = {i: self._memory[i] for i in ids}
-        return shown
+    def crops(self, faces: list[Face], crops: list[Crop]) -> tuple[list[Crop], list[F32]]:
+        """The average crops, and for each how much of its average stayed, (h, w) float32; others are forgotten."""
+        found = [self._average(face, cut) for face, cut in zip(faces, crops, strict=True)]
+        self._seen = {face.id: seen for face, (seen, _) in zip(faces, found, strict=True)}
+        steadied = [Crop(np.asarray(cv2.convertScaleAbs(seen.image), np.uint8), seen.to_crop) for seen, _ in found]
+        return steadied, [keep for _, keep in found]
 
-    def _steady(self, key: int, cut: Crop, drawn: U8) -> U8:
-        grey = np.asarray(cv2.blur(cv2.cvtColor(cut.image, cv2.COLOR_RGB2GRAY), (GRAIN, GRAIN)), np.uint8)
-        before = self._memory.get(key)
-        if before is not None and before.drawn.shape == drawn.shape:
-            change = cv2.absdiff(grey, before.grey)
-            keep = cv2.LUT(change, GATE)  # (h, w) uint8
-            cover = cv2.merge([keep] * 4)
-            drawn = np.asarray(
-                cv2.add(
-                    cv2.multiply(before.drawn, cover, scale=1 / 255),
-                    cv2.multiply(drawn, cv2.bitwise_not(cover), scale=1 / 255),
-                ),
-                np.uint8,
-            )
-        self._memory[key] = _Memory(grey, drawn)
-        return drawn
+    def drawings(self, faces: list[Face], keeps: list[F32], drawn: list[U8]) -> list[U8]:
+        """The average drawings, (h, w, 4) uint8 RGBA; ``keeps`` came with their crops."""
+        shown = {}
+        for face, keep, drawing in zip(faces, keeps, drawn, strict=True):
+            now, before = drawing.astype(np.float32), self._drawn.get(face.id)
+            shown[face.id] = now if before is None or before.shape != now.shape else _mix(now, before, keep)
+        self._drawn = shown
+        return [np.asarray(cv2.convertScaleAbs(shown[face.id]), np.uint8) for face in faces]
+
+    def _average(self, face: Face, cut: Crop) -> tuple[_Seen, F32]:
+        grey = cv2.blur(cv2.cvtColor(cut.image, cv2.COLOR_RGB2GRAY), (GRAIN, GRAIN)).astype(np.float32)
+        now = _Seen(cut.to_crop, cut.image.astype(np.float32), grey, np.zeros_like(grey))
+        before = self._seen.get(face.id)
+        # what was seen elsewhere must not stand in a crop that was moved
+        if before is None or not np.array_equal(before.to_crop, now.to_crop):
+            return now, np.zeros_like(grey)
+        now.change = np.asarray(cv2.max(cv2.absdiff(grey, before.grey), before.change * FADE), np.float32)
+        levels = cv2.convertScaleAbs(now.change)
+        rest = cv2.LUT(levels, REST)
+        sooner = cv2.multiply(cv2.subtract(cv2.LUT(levels, FEATURES), rest), _features(face, cut))
+        keep: F32 = np.asarray(cv2.add(rest, sooner), np.float32)
+        now.image, now.grey = _mix(now.image, before.image, keep), _mix(now.grey, before.grey, keep)
+        return now, keep
+
+
+def _mix(now: F32, before: F32, keep: F32) -> F32:
+    """``keep`` of before, the rest of now."""
+    cover = keep if now.ndim == 2 else cv2.merge([keep] * now.shape[2])
+    return np.asarray(cv2.add(now, cv2.multiply(cv2.subtract(before, now), cover)), np.float32)
+
+
+def _features(face: Face, cut: Crop) -> F32:
+    """(h, w) float32: 1 where eyes, nose and mouth are in the crop, 0 elsewhere, soft between."""
+    mask = np.zeros(cut.image.shape[:2], np.float32)
+    right, left, nose, mouth = (cut.to_crop @ (*point, 1) for point in face.keypoints[:4].astype(np.float64))
+    unit = max(math.hypot(*(left - right)), math.hypot(*(mouth - (right + left) / 2)))
+    turn = math.degrees(math.atan2(left[1] - right[1], left[0] - right[0]))
+    for (x, y), wide, high in ((right, 0.4, 0.3), (left, 0.4, 0.3), (nose, 0.36, 0.36), (mouth, 0.66, 0.54)):
+        axes = (round(wide * unit), round(high * unit))
+        cv2.ellipse(mask, (round(x), round(y)), axes, turn, 0, 360, (1.0,), -1)
+    side = 2 * round(0.08 * unit) + 1
+    return np.asarray(cv2.blur(mask, (side, side)), np.float32)

@@ -21,7 +21,7 @@ from streamtoon.guard import Guard, hides
 from streamtoon.meter import Meter
 from streamtoon.smooth import COAST, Tracks
 from streamtoon.steady import Steady
-from streamtoon.types import U8, Background, Chosen, Crop, Drawn, Face, Frame, Region, Style
+from streamtoon.types import F32, U8, Background, Chosen, Crop, Drawn, Face, Frame, Region, Style
 
 SMALL: Final = 12.0  # px: a narrower face is not drawn
 
@@ -34,6 +34,7 @@ class Seen:
     """A frame, the faces in it that are drawn, and what is to be drawn: the scene's tiles, then one crop a face.
 
     covers   where faces are that are not drawn, (2, 3) affines, frame px -> crop px
+    keeps    for each head how much of what was drawn before stays, where drawings are steadied
     """
 
     frame: Frame
@@ -41,6 +42,7 @@ class Seen:
     scene: list[Crop]
     heads: list[Crop]
     covers: list[Affine]
+    keeps: list[F32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,10 @@ class Toon:
             hidden = [f for f in faces if not any(f is d for d in drawn)] if private else []
             covers = [square(f, self.style.margin, self.style.size) for f in hidden]
             size = self.style.size
-            heads = [crop(frame, affine, size) for affine in self._framing(drawn)]
-            return Seen(frame, drawn, scene, heads, covers)
+            heads, keeps = [crop(frame, affine, size) for affine in self._framing(drawn)], list[F32]()
+            if self._steady is not None:
+                heads, keeps = self._steady.crops(drawn, heads)
+            return Seen(frame, drawn, scene, heads, covers, keeps)
 
     def draw(self, seen: Seen) -> Inked:
         """Draw the crops."""
@@ -146,7 +150,7 @@ class Toon:
         with self.meter("blend"):
             heads = drawn[tiled:]
             if self._steady is not None:
-                heads = self._steady([f.id for f in seen.faces], seen.heads, heads)
+                heads = self._steady.drawings(seen.faces, seen.keeps, heads)
             drawings = [self._drawing(c, d, None) for c, d in zip(seen.scene, drawn[:tiled], strict=True)]
             drawings += [self._cover(affine) for affine in seen.covers]
             drawings += [self._drawing(c, d, face) for c, d, face in zip(seen.heads, heads, seen.faces, strict=True)]

@@ -31,7 +31,8 @@ def test_a_trembling_head_leaves_its_crop_where_it_is():
     first = framing([face(300, 200)])[0]
     rng = np.random.default_rng(0)
     for _ in range(20):
-        head = face(*(300, 200) + rng.normal(0, 2, 2), zoom=1 + rng.normal(0, 0.01), turn=rng.normal(0, 0.02))
+        x, y, zoom, turn = rng.normal((300, 200, 1, 0), (2, 2, 0.01, 0.02))
+        head = face(x, y, zoom=zoom, turn=turn)
         assert np.allclose(framing([head])[0], first)
 
 
@@ -61,3 +62,9 @@ def test_each_face_has_its_own_and_a_face_that_left_is_forgotten():
     framing([face(600, 200, track=2)])
     back = face(305, 200, track=1)
     assert np.allclose(framing([back])[0], square(back, MARGIN, SIZE))
+
+
+def test_leaving_the_dead_zone_moves_the_crop_once_not_every_frame():
+    framing = Framing(MARGIN, SIZE)
+    seen = {framing([face(300 + x / 4, 200)])[0].tobytes() for x in range(200)}  # half a face to the right
+    assert 2 <= len(seen) <= 8

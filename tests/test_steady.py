@@ -1,0 +1,87 @@
+"""Drawings hold still where the crop does, and follow at once where it moves."""
+
+import numpy as np
+import pytest
+
+from streamtoon.steady import Steady
+from streamtoon.types import Crop, Face
+
+SIZE = 128
+HERE = np.array([[1.0, 0, 0], [0, 1, 0]])
+POINTS = np.array([[48, 48], [80, 48], [64, 60], [64, 80], [40, 50], [88, 50]], np.float32)
+FACE = Face(np.array([32, 32, 96, 96], np.float32), POINTS, 1.0, 0)
+MOUTH, CHEEK = np.s_[76:84, 60:68], np.s_[112:120, 60:68]
+
+
+def crop(image, to_crop=HERE):
+    return Crop(np.ascontiguousarray(np.broadcast_to(np.asarray(image, np.uint8)[..., None], (SIZE, SIZE, 3))), to_crop)
+
+
+def flat(value):
+    return np.full((SIZE, SIZE), value)
+
+
+def sheet(value):
+    return np.full((SIZE, SIZE, 4), value, np.uint8)
+
+
+def step(steady, cut, drawn):
+    """One frame with one face: the average crop and the drawing that is shown."""
+    crops, keeps = steady.crops([FACE], [cut])
+    return crops[0].image, steady.drawings([FACE], keeps, [drawn])[0]
+
+
+def test_noise_is_not_drawn():
+    """The camera's noise changes every drawing; neither what the net sees nor what is shown moves much."""
+    rng, steady = np.random.default_rng(0), Steady()
+    raw, seen = [], []
+    for _ in range(30):
+        drawn = rng.integers(0, 256, (SIZE, SIZE, 4), dtype=np.uint8)
+        noisy = crop(flat(120) + rng.normal(0, 4, (SIZE, SIZE)))
+        image, picture = step(steady, noisy, drawn)
+        raw.append((noisy.image, drawn))
+        seen.append((image, picture))
+    for i in range(2):
+        before, after = (np.abs(np.diff(np.array([p[i] for p in x[8:]], float), axis=0)).mean() for x in (raw, seen))
+        assert after < 0.15 * before
+
+
+def test_what_changes_wholly_is_new_at_once():
+    steady = Steady()
+    step(steady, crop(flat(60)), sheet(0))
+    image, shown = step(steady, crop(flat(160)), sheet(255))
+    assert (image == 160).all()
+    assert (shown == 255).all()
+
+
+@pytest.mark.parametrize("height", [12, 20, 40])
+def test_the_mouth_is_about_a_frame_late_at_most(height):
+    """The mean delay of a step, in frames: what is missing of it, summed."""
+    steady = Steady()
+    step(steady, crop(flat(60)), sheet(0))
+    shown = [step(steady, crop(flat(60 + height)), sheet(255))[1][MOUTH].mean() / 255 for _ in range(12)]
+    assert sum(1 - s for s in shown) <= 1.2
+    assert shown[-1] > 0.95  # nothing old stays
+
+
+def test_slow_changes_add_up():
+    steady = Steady()
+    for i in range(60):
+        _, shown = step(steady, crop(flat(60 + i)), sheet(4 * i))
+    assert shown[MOUTH].mean() > 0.85 * 4 * 59
+    assert shown[CHEEK].mean() > 0.7 * 4 * 59
+
+
+def test_a_crop_that_was_moved_is_drawn_anew():
+    """What was drawn elsewhere must not stand in it."""
+    steady = Steady()
+    step(steady, crop(flat(60)), sheet(0))
+    _, shown = step(steady, crop(flat(62), HERE + np.array([[0, 0, 9], [0, 0, 0]])), sheet(255))
+    assert (shown == 255).all()
+
+
+def test_a_face_that_left_is_forgotten():
+    steady = Steady()
+    step(steady, crop(flat(60)), sheet(0))
+    steady.drawings([], steady.crops([], [])[1], [])
+    assert (step(steady, crop(flat(60)), sheet(255))[1] == 255).all()
