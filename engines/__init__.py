@@ -29,8 +29,15 @@ class EngineError(Exception):
 class Engine(Protocol):
     """What every engine module's ``load`` returns."""
 
-    name: str
-    device: str
+    @property
+    def name(self) -> str:
+        """One of NAMES."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """What it runs on, for people."""
+        ...
 
     def __call__(self, crops: U8) -> U8:
         """uint8 (N, h, w, 3) RGB -> uint8 (N, h, w, 4) RGBA, N from 1 to MAX_BATCH."""
@@ -48,17 +55,18 @@ def load(
     threads: int = 2,
     plan: Callable[[str], Path] | None = None,
     say: Callable[[str], None] = lambda _: None,
+    among: tuple[str, ...] = AUTO,
 ) -> Engine:
-    """Load ``onnx_path`` into the engine ``name``; ``"auto"`` takes the first of AUTO that runs here.
+    """Load ``onnx_path`` into the engine ``name``; ``"auto"`` takes the first of ``among`` that runs here.
 
     name: one of NAMES, or with what that engine lets choose: "tensorrt:int8", "onnxruntime:cuda", "openvino:f32".
-    threads: how many CPU threads drawing may use. plan: precision -> TensorRT's plan of that network (engines.tensorrt).
-    say: is told in one line what ``"auto"`` took, and why not the others. Raises EngineError with every reason; an
-    engine asked for by name never falls back to another.
+    threads: how many CPU threads drawing may use. plan: precision -> the network's TensorRT plan (tensorrt.py).
+    say: is told in one line what "auto" took, and why not the others. Raises EngineError with every reason; an engine
+    asked for by name never falls back to another.
     """
     known(name)
     reasons = []
-    for candidate in AUTO if name == "auto" else (name,):
+    for candidate in among if name == "auto" else (name,):
         kind, _, option = candidate.partition(":")
         try:
             module = importlib.import_module(f"engines.{kind}")

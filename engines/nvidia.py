@@ -19,7 +19,7 @@ OLDEST: Final = (10, 12)  # of tensorrt: what came before is not strongly typed 
 RTX_LIBRARIES: Final = "onnxruntime_ep_nv_tensorrt_rtx"  # carries libtensorrt_rtx and its ONNX parser
 INSTALL: Final = 'pip install -c constraints.txt ".[tensorrt]"'
 HARMLESS: Final = "cudaError 35"  # what a builder says on a machine without a driver, and builds all the same
-NO_DRIVER: Final = "no NVIDIA driver found; install the one for your GPU from https://www.nvidia.com/drivers"
+NO_DRIVER: Final = "no NVIDIA driver found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def gpu() -> Gpu:
     cuda = runtime()
     _, newest = cuda.cudaDriverGetVersion()
     if newest == 0:
-        raise EngineError(NO_DRIVER)
+        raise EngineError(f"{NO_DRIVER}; see https://www.nvidia.com/drivers")
     error, count = cuda.cudaGetDeviceCount()
     if error == cuda.cudaError_t.cudaErrorInsufficientDriver:
         wanted = _dotted(cuda.cudaRuntimeGetVersion()[1])

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from engines import U8, Engine, EngineError, check_crops
+from engines import U8, Engine, EngineError, check_crops, nvidia
 
 RTX: Final = "onnxruntime_ep_nv_tensorrt_rtx"  # the package that brings TensorRT for RTX as a plug-in
 PROVIDERS: Final = {  # option -> ONNX Runtime's name, best first
@@ -43,6 +43,8 @@ class OnnxRuntime:
                 self._session = ort.InferenceSession(str(onnx_path), options)
             else:
                 self._session = ort.InferenceSession(str(onnx_path), options, providers=[name])
+        except EngineError as error:
+            raise EngineError(f"{provider}: {error}") from error
         except Exception as error:
             text = " ".join(str(error).split()) or type(error).__name__
             raise EngineError(f"{provider} does not take {Path(onnx_path).name}: {text}") from error
@@ -79,6 +81,7 @@ class OnnxRuntime:
 
 def _plugin(ort: Any, name: str) -> list[Any]:
     """The devices of the TensorRT for RTX plug-in; registered once for the process."""
+    nvidia.gpu()
     if name not in {d.ep_name for d in ort.get_ep_devices()}:
         package = importlib.import_module(RTX)
         ort.register_execution_provider_library(name, package.get_library_path())

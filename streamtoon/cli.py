@@ -88,7 +88,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     drawing = argparse.ArgumentParser(add_help=False)
     drawing.add_argument("--style", default="ink", help="a shipped style or the folder of one (default: ink)")
-    drawing.add_argument("--engine", default="auto", help="what draws: auto, openvino or echo (default: auto)")
+    drawing.add_argument(
+        "--engine", default="auto",
+        help="what draws: auto, tensorrt, onnxruntime, openvino, torch or echo, with a choice of its own where it has "
+        "one: tensorrt:int8, onnxruntime:cuda, openvino:f32 (default: auto, the fastest that runs here)",
+    )  # fmt: skip
     drawing.add_argument(
         "--threads", type=_threads, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2,
         help="threads that drawing and coding may each use (default: one for every core)",
@@ -162,6 +166,18 @@ def _parser() -> argparse.ArgumentParser:
     doctor = command("doctor", _doctor, "look at this machine: what live has, what it lacks and what fixes it")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
 
+    engine = command("engine", _engine_command, "compile plans for an NVIDIA GPU, list and check what draws")
+    engine.add_argument("action", choices=("build", "list", "check", "clear"))
+    engine.add_argument("style", nargs="?", default="ink", help="a shipped style or the folder of one (default: ink)")
+    engine.add_argument(
+        "--precision", choices=("fp32", "fp16", "int8"), default="fp16", help="to build (default: fp16)"
+    )
+    engine.add_argument(
+        "--crops", help="folder of square pictures, or .npz, to check or calibrate on (default: portraits)"
+    )
+    engine.add_argument("--cache", help="folder of the plans (default: this user's cache)")
+    engine.add_argument("--json", action="store_true", help="print one JSON object")
+
     models = command("models", _models, "the face models: list them, or fetch them all now")
     models.add_argument("action", choices=("list", "fetch"))
     return parser
@@ -173,12 +189,21 @@ def _threads(text: str) -> int:
     return int(text)
 
 
-def _engine(args: argparse.Namespace, style: Style, threads: int) -> Engine:
+def _engine(args: argparse.Namespace, style: Style, threads: int, *, swap: bool = False) -> Engine:
+    """What draws ``style``; with ``swap`` "auto" starts on the CPU and changes while it draws."""
     import engines
+    from streamtoon import engine
+    from trt_build.progress import Progress
 
-    if args.engine != "auto" and args.engine not in engines.NAMES:
-        raise UsageError(f"no engine is called {args.engine!r}; choose one of auto, {', '.join(engines.NAMES)}")
-    return engines.load(args.engine, style.onnx, threads=threads)
+    try:
+        engines.known(args.engine)
+    except engines.EngineError as error:
+        raise UsageError(str(error)) from error
+    progress = Progress()
+    try:
+        return (engine.live if swap else engine.load)(args.engine, style, threads=threads, say=_say, progress=progress)
+    finally:
+        progress.end()
 
 
 def _toon(args: argparse.Namespace, *, private: bool = False, live: bool = False, meter: Meter | None = None) -> Toon:
@@ -329,8 +354,9 @@ def _live(args: argparse.Namespace) -> int:
         if paper:
             red, green, blue = bytes.fromhex(paper[1])
             style = replace(style, paper=(red, green, blue))
+        engine = _engine(args, style, args.threads, swap=True)
         return Toon(
-            style, _engine(args, style, args.threads), region=args.region, background=background, faces=args.face,
+            style, engine, region=args.region, background=background, faces=args.face,
             private=args.on_no_face != "passthrough", hold=args.on_no_face == "hold", steady=True, meter=meter,
         )  # fmt: skip
 
@@ -350,6 +376,17 @@ def _doctor(args: argparse.Namespace) -> int:
     findings = doctor.examine()
     print(json.dumps(doctor.as_json(findings)) if args.json else doctor.as_table(findings))
     return 0 if doctor.works(findings) else 1
+
+
+def _engine_command(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from streamtoon import engine_command
+
+    return engine_command.run(
+        args.action, args.style, args.precision, json=args.json, crops=Path(args.crops) if args.crops else None,
+        cache=Path(args.cache) if args.cache else None,
+    )  # fmt: skip
 
 
 def _models(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engines import U8, EngineError
@@ -33,6 +33,24 @@ class Made:
     seconds: float
     built: bool
     why: str
+
+    def as_json(self) -> dict[str, object]:
+        """Everything, for ``--json``."""
+        return {
+            "plan": str(self.path), "key": asdict(self.key), "short": self.key.short, "seconds": self.seconds,
+            "built": self.built, "why": self.why,
+        }  # fmt: skip
+
+    def as_text(self) -> str:
+        """Everything, for people."""
+        how = (
+            f"compiled in {self.seconds:.2f} s ({self.why})"
+            if self.built
+            else f"found; compiled in {self.seconds:.2f} s"
+        )
+        facts = [f"  {name:12} {value or '-'}" for name, value in asdict(self.key).items()]
+        size = self.path.stat().st_size / 1e6
+        return "\n".join([f"{self.path} ({size:.1f} MB), {how}", f"{self.path.with_suffix('.json')}:", *facts])
 
 
 def plan(

@@ -9,9 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from engines import EngineError
-from trt_build import Made, crops, plan, read
 from trt_build import check as gate
+from trt_build import crops, plan, read
 from trt_build.precision import KINDS
+from trt_build.progress import Progress
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
             made = plan(source, args.precision, folder=args.cache, calibration=pictures, progress=progress)
         finally:
             progress.end()
-        print(json.dumps(as_json(made)) if args.json else as_text(made))
+        print(json.dumps(made.as_json()) if args.json else made.as_text())
     except EngineError as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
         return 1
@@ -50,47 +51,6 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write("stopped; nothing half-written was left\n")
         return 130
     return 0
-
-
-def as_json(made: Made) -> dict[str, object]:
-    """A plan, for ``--json``."""
-    return {
-        "plan": str(made.path), "key": asdict(made.key), "short": made.key.short, "seconds": made.seconds,
-        "built": made.built, "why": made.why,
-    }  # fmt: skip
-
-
-def as_text(made: Made) -> str:
-    """A plan, for people."""
-    size = made.path.stat().st_size / 1e6
-    head = (
-        f"compiled in {made.seconds:.2f} s ({made.why})"
-        if made.built
-        else f"found; compiling it took {made.seconds:.2f} s"
-    )
-    facts = [f"  {name:12} {value or '-'}" for name, value in asdict(made.key).items()]
-    return "\n".join(
-        [f"plan         {made.path} ({size:.1f} MB), {head}", f"description  {made.path.with_suffix('.json')}", *facts]
-    )
-
-
-class Progress:
-    """One line on a terminal, rewritten; nothing where stderr is a file or a pipe."""
-
-    def __init__(self) -> None:
-        self._used = False
-
-    def __call__(self, phase: str, share: float) -> None:
-        """Show a phase and how much of it is done, 0..1."""
-        if sys.stderr.isatty():
-            self._used = True
-            sys.stderr.write(f"\rcompiling: {100 * share:3.0f} % {phase[:60]}\x1b[K")
-            sys.stderr.flush()
-
-    def end(self) -> None:
-        """Leave the terminal's line clean."""
-        if self._used:
-            sys.stderr.write("\r\x1b[K")
 
 
 if __name__ == "__main__":
