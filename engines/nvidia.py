@@ -76,11 +76,11 @@ def _dotted(version: int) -> str:
 
 
 def runtime() -> Any:
-    """cuda-python's binding of the CUDA runtime. Raises EngineError where it is not installed."""
+    """cuda-python's binding of the CUDA runtime, ``cuda-bindings``. Raises EngineError where it is not installed."""
     try:
         from cuda.bindings import runtime as cuda
     except ImportError as error:
-        raise EngineError(f"cuda-python is not installed; {INSTALL}") from error
+        raise EngineError(f"cuda-bindings is not installed; {INSTALL}") from error
     return cuda
 
 
@@ -147,5 +147,5 @@ def logger(trt: Any) -> Any:
 
 def plain(text: str) -> str:
     """One line of TensorRT's words, without the places in its source code."""
-    text = re.sub(r"\(?\s*(?:In \w+ )?at /\S+:\d+\)?", "", " ".join(text.split()))
+    text = re.sub(r"\s*\(?(?:In \w+ )?at /\S+:\d+\)?", "", " ".join(text.split()))
     return text if len(text) <= 400 else f"{text[:400]}..."

@@ -25,17 +25,17 @@ class TensorRT:
 
     name = "tensorrt"
 
-    def __init__(self, plan: Path, callers: int) -> None:
+    def __init__(self, file: Path, callers: int) -> None:
         self._library, gpu = nvidia.library(), nvidia.gpu()
         self._log = nvidia.logger(self._library.trt)
-        self._kernels_file = plan.with_suffix(".kernels")
+        self._kernels_file = file.with_suffix(".kernels")
         self._runtime = self._library.trt.Runtime(self._log)
-        self._plan = self._runtime.deserialize_cuda_engine(plan.read_bytes())
+        self._plan = self._runtime.deserialize_cuda_engine(file.read_bytes())
         if self._plan is None:
             raise EngineError(
-                f"{plan.name} does not load: {self._log.reason()}; run `streamtoon engine build` on this GPU"
+                f"{file.name} does not load: {self._log.reason()}; run `streamtoon engine build` on this GPU"
             )
-        self.size, self.max_batch = _sizes(self._plan, plan.name)
+        self.size, self.max_batch = _sizes(self._plan, file.name)
         self._config: Any = None
         self._kernels: Any = None
         if self._library.rtx:
@@ -50,7 +50,7 @@ class TensorRT:
         except BaseException:
             self.close()
             raise
-        self.device = f"{gpu.name}, {plan.stem}, {self._library.name} {self._library.version}"
+        self.device = f"{gpu.name}, {file.stem}, {self._library.name} {self._library.version}"
 
     def __call__(self, crops: U8) -> U8:
         """uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA, N up to what the plan was built for."""

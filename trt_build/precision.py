@@ -21,7 +21,7 @@ from trt_build.source import Source, onnx_package
 KINDS: Final = ("fp32", "fp16", "int8")
 NEED: Final = {"fp32": 55.0, "fp16": 45.0, "bf16": 45.0, "int8": 38.0}  # dB, least PSNR against fp32 on the CPU
 NORMS: Final = ["InstanceNormalization", "LayerNormalization", "GroupNormalization", "ReduceMean"]
-MARGIN: Final = 2.0  # dB above what is needed: other crops than those at hand must pass too
+MARGIN: Final = 3.0  # dB above what is needed: other crops than those at hand must pass too
 TRIED: Final = 24  # crops that parity is measured on while a graph is made
 CALIBRATED: Final = 40  # crops at most that scales are taken from
 
