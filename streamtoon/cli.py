@@ -128,12 +128,14 @@ def _parser() -> argparse.ArgumentParser:
         "bench", _bench, "measure milliseconds a verb, fps, memory and the ratio to the codec's work", drawing, regions
     )
     bench.add_argument(
-        "what", nargs="?", choices=("convert", "live", "flicker"), default="convert",
-        help="convert against the codec's work alone (default), live's latency, or how steady drawings are",
+        "what", nargs="?", choices=("convert", "live", "flicker", "engines"), default="convert",
+        help="convert against the codec's work alone (default), live's latency, how steady drawings are, or how fast "
+        "each engine draws",
     )  # fmt: skip
     bench.add_argument(
         "-i", "--input", action="append",
-        help="a film to measure on; several for flicker (default: the embedded portrait, 300 frames of 720p)",
+        help="a film to measure on, several for flicker; more styles or ONNX files for engines (default: the embedded "
+        "portrait, 300 frames of 720p)",
     )  # fmt: skip
     bench.add_argument("--seconds", type=float, default=20.0, help="how long live runs (default: 20)")
     bench.add_argument("--fps", type=float, help="the pace of live's source (default: the film's own)")
@@ -306,7 +308,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 def _bench(args: argparse.Namespace) -> int:
     inputs = args.input or []
-    if args.what != "flicker" and len(inputs) > 1:
+    if args.what not in ("flicker", "engines") and len(inputs) > 1:
         raise UsageError(f"bench {args.what} takes one --input, {len(inputs)} were given")
     clip = inputs[0] if inputs else None
     result: Any
@@ -317,6 +319,10 @@ def _bench(args: argparse.Namespace) -> int:
             clip, lambda meter: _toon(args, live=True, meter=meter), seconds=args.seconds, fps=args.fps,
             threads=args.threads,
         )  # fmt: skip
+    elif args.what == "engines":
+        from streamtoon import bench_engines
+
+        result = bench_engines.bench_engines(args.style, inputs, args.threads, _say)
     elif args.what == "flicker":
         from streamtoon import bench_flicker
 

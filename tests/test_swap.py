@@ -1,16 +1,19 @@
-"""The swap in a running live loop: no picture is raw, repeated or skipped by it; builds and engines that fail are told."""
+"""The swap in a live loop: no picture is raw, repeated or skipped by it; what fails is told.
+
+Scripted engines; the loop around them is the real one.
+"""
 
 import threading
 import time
 
 import numpy as np
 import pytest
+from test_live import CLIP, Ink, check, paced, run
 
 from engines import EngineError
 from streamtoon import engine as engine_of
 from streamtoon import styles
 from streamtoon.swap import Swap
-from test_live import CLIP, Ink, check, paced, run
 
 CROPS = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
 

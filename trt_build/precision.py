@@ -39,7 +39,7 @@ def graph(source: Source, kind: str, calibration: U8 | None = None) -> bytes:
 
 def half(onnx_path: Path, crops: U8 | None = None) -> bytes:
     """An fp32 network in fp16, its ends as they are. crops: given, the tail keeps fp32 where parity asks for it."""
-    model = _load(onnx_path)
+    model = plain(onnx_path)
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     def convert(kept: list[str]) -> bytes:
@@ -71,7 +71,7 @@ def int8(onnx_path: Path, calibration: U8) -> bytes:
         return near(data, wanted[some], judged[some])
 
     try:
-        return quantise(_load(onnx_path), rest, (whole, part), NEED["int8"] + MARGIN)
+        return quantise(plain(onnx_path), rest, (whole, part), NEED["int8"] + MARGIN)
     except EngineError as error:
         raise EngineError(f"{onnx_path.name}: {error}") from error
 
@@ -98,7 +98,7 @@ def psnr(a: U8, b: U8) -> float:
     return 99.0 if error == 0 else round(float(10 * np.log10(255**2 / error)), 2)
 
 
-def _load(onnx_path: Path) -> Any:
+def plain(onnx_path: Path) -> Any:
     """The network with its weights in fp32 and its nodes named: a style's file holds them smaller, behind casts."""
     onnx_package()
     import onnx

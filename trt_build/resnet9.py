@@ -19,7 +19,7 @@ def resnet9(size: int = 256, width: int = 64, blocks: int = 9, seed: int = 0) ->
 
     width is the channels of the first layer (ngf); weights are He's, so that no layer dies or explodes.
     """
-    graph = _Graph(seed)
+    graph = Graph(seed)
     x = graph.add("Cast", ["crops"], to=1)
     x = graph.add("Transpose", [x], perm=[0, 3, 1, 2])
     x = graph.add("Sub", [graph.add("Mul", [x, graph.keep(np.float32(1 / 127.5))]), graph.keep(np.float32(1))])
@@ -46,7 +46,7 @@ def resnet9(size: int = 256, width: int = 64, blocks: int = 9, seed: int = 0) ->
     return graph.file(size)
 
 
-class _Graph:
+class Graph:
     """Nodes and weights as they are added; every method gives the name of what it made."""
 
     def __init__(self, seed: int) -> None:
@@ -55,6 +55,7 @@ class _Graph:
         self._rng = np.random.default_rng(seed)
 
     def add(self, kind: str, inputs: list[str], name: str = "", **attributes: Any) -> str:
+        """One operator."""
         from onnx import helper
 
         name = name or f"x{len(self._nodes)}"
@@ -62,6 +63,7 @@ class _Graph:
         return name
 
     def keep(self, values: npt.NDArray[Any] | np.generic) -> str:
+        """A weight or a constant."""
         from onnx import numpy_helper
 
         name = f"w{len(self._weights)}"
@@ -69,6 +71,7 @@ class _Graph:
         return name
 
     def reflect(self, x: str, by: int) -> str:
+        """Reflection padding."""
         pads = np.array([0, 0, by, by, 0, 0, by, by], np.int64)
         return self.add("Pad", [x, self.keep(pads)], mode="reflect")
 
@@ -76,11 +79,13 @@ class _Graph:
         return self.keep((self._rng.standard_normal(shape) * np.sqrt(2 / fan_in)).astype(np.float32))
 
     def conv(self, x: str, inp: int, out: int, side: int, **attributes: Any) -> str:
+        """A convolution, its bias 0."""
         weight = self._weight(out, inp, side, side, fan_in=inp * side * side)
         bias = self.keep(np.zeros(out, np.float32))
         return self.add("Conv", [x, weight, bias], kernel_shape=[side, side], **attributes)
 
     def up(self, x: str, inp: int, out: int) -> str:
+        """A transposed convolution to twice the size."""
         weight = self._weight(inp, out, 3, 3, fan_in=inp * 9 // 4)
         bias = self.keep(np.zeros(out, np.float32))
         where: dict[str, Any] = {
@@ -92,11 +97,13 @@ class _Graph:
         return self.add("ConvTranspose", [x, weight, bias], **where)
 
     def norm(self, x: str, channels: int, *, relu: bool = True) -> str:
+        """InstanceNorm, then ReLU."""
         scale, bias = self.keep(np.ones(channels, np.float32)), self.keep(np.zeros(channels, np.float32))
         x = self.add("InstanceNormalization", [x, scale, bias], epsilon=1e-5)
         return self.add("Relu", [x]) if relu else x
 
     def file(self, size: int) -> bytes:
+        """The ONNX file of what was added."""
         from onnx import TensorProto, checker, helper
 
         ends = [

@@ -3,6 +3,8 @@
 A network here gives the negative of its crops, opaque. Scripted: faults are set by the tests.
 """
 
+# ruff: noqa: N802, N815, G004 - the names are CUDA's and TensorRT's own
+
 import ctypes
 import threading
 from types import SimpleNamespace

@@ -123,5 +123,5 @@ def test_onnx_runtime_takes_the_best_it_has(style):
 def test_a_provider_that_falls_back_to_the_cpu_is_refused(style, monkeypatch):
     """ONNX Runtime starts on the CPU, with a warning, where the provider it was asked for cannot start."""
     monkeypatch.setattr(onnxruntime, "available", lambda: ["cuda", "cpu"])
-    with pytest.raises(EngineError, match="fell back to the CPU|cuda does not take"):
+    with pytest.raises(EngineError, match=r"fell back to the CPU|cuda does not take"):
         engines.load("onnxruntime:gpu", style.onnx)

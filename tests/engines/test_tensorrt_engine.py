@@ -171,7 +171,7 @@ def test_which_data_centre_versions_are_taken(monkeypatch, version, good):
     if good:
         assert nvidia.library() == nvidia.Library(fake, "tensorrt", version)
     else:
-        with pytest.raises(EngineError, match="too old, 10.12 or newer"):
+        with pytest.raises(EngineError, match=r"too old, 10\.12 or newer"):
             nvidia.library()
     nvidia.library.cache_clear()
 

@@ -1,7 +1,7 @@
-"""Everything our code asks of TensorRT exists in TensorRT for RTX and in the data-centre TensorRT 11, and nothing removed is asked.
+"""What our code asks of TensorRT exists in TensorRT for RTX and in the data-centre TensorRT 11.
 
-The data-centre bindings are the real ones, imported over stubs of the libraries they load: that shows every class, flag,
-method and signature on a machine that cannot have the libraries.
+The data-centre bindings are the real ones, imported over stubs of the libraries they load: that shows every class,
+flag, method and signature on a machine that cannot have the libraries.
 """
 
 import ast
@@ -113,7 +113,7 @@ def centre(tmp_path_factory):
             [compiler, "-shared", "-fPIC", f"-Wl,-soname,{name}", "-o", folder / name, folder / "stub.c"], check=True
         )
     code = (
-        f"import ctypes\nfor name in {LIBRARIES}:\n    ctypes.CDLL({str(folder)!r} + '/' + name, mode=ctypes.RTLD_GLOBAL)\n"
+        f"import ctypes\nfor name in {LIBRARIES}:\n    ctypes.CDLL({str(folder)!r} + '/' + name, ctypes.RTLD_GLOBAL)\n"
         f"import tensorrt_bindings as trt\n{LOOK}\nprint(json.dumps([trt.__version__, api(trt)]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -255,10 +255,10 @@ def test_bad_sources_are_one_clear_line(tmp_path):
     (tmp_path / "bad.onnx").write_bytes(b"not a network")
     with pytest.raises(EngineError, match=r"bad.onnx is not an ONNX file \(found 13 bytes\)"):
         trt_build.read(tmp_path / "bad.onnx")
-    with pytest.raises(EngineError, match="no style 'inkk': .* not one of ink, wash"):
+    with pytest.raises(EngineError, match=r"no style 'inkk': .* not one of ink, wash"):
         trt_build.read("inkk")
     (tmp_path / "style.toml").write_text('name = "x"\nonnx = "bad.onnx"\nsha256 = "0"', "utf-8")
-    with pytest.raises(EngineError, match="is not the file its style.toml names"):
+    with pytest.raises(EngineError, match=r"is not the file its style.toml names"):
         trt_build.read(tmp_path)
     with pytest.raises(EngineError, match="no precision is called 'fp8'; choose one of fp32, fp16, int8"):
         trt_build.plan(trt_build.read("ink"), "fp8", folder=tmp_path)
