@@ -20,6 +20,10 @@ from engines import U8, Engine, EngineError, check_crops, nvidia, rtx
 Plan = Callable[[str], Path]
 
 
+class UnloadableError(EngineError):
+    """TensorRT does not take the plan: it is of another version or GPU, whatever its key says."""
+
+
 class TensorRT:
     """One plan on the GPU. ``callers`` threads may draw at a time, each with a lane of its own; more wait."""
 
@@ -27,12 +31,13 @@ class TensorRT:
 
     def __init__(self, file: Path, callers: int) -> None:
         self._library, gpu = nvidia.library(), nvidia.gpu()
+        nvidia.check(*nvidia.runtime().cudaSetDevice(0))  # TensorRT for RTX wants a context before it reads its kernels
         self._log = nvidia.logger(self._library.trt)
         self._kernels_file = file.with_suffix(".kernels")
         self._runtime = self._library.trt.Runtime(self._log)
         self._plan = self._runtime.deserialize_cuda_engine(file.read_bytes())
         if self._plan is None:
-            raise EngineError(
+            raise UnloadableError(
                 f"{file.name} does not load: {self._log.reason()}; run `streamtoon engine build` on this GPU"
             )
         self.size, self.max_batch = _sizes(self._plan, file.name)
@@ -63,17 +68,16 @@ class TensorRT:
 
     def close(self) -> None:
         """Free the GPU's memory; keep the kernels that TensorRT for RTX compiled, for the next start."""
-        for lane in self._open:
-            lane.close()
-        self._open.clear()
-        if self._kernels is not None:
-            data = bytes(self._kernels.serialize())
+        if self._kernels is not None and self._open:
             part = self._kernels_file.with_name(f"streamtoon-{id(self):x}.part")
             try:
-                part.write_bytes(data)
+                part.write_bytes(bytes(self._kernels.serialize()))
                 part.replace(self._kernels_file)
             except OSError:  # it only saves time: a full disk must not spoil the end of a film
                 part.unlink(missing_ok=True)
+        for lane in self._open:
+            lane.close()
+        self._open.clear()
         self._kernels = self._config = self._plan = None
 
 
@@ -229,4 +233,9 @@ def load(
     nvidia.gpu()
     if plan is None:
         raise EngineError(f"it runs a plan, not {Path(onnx_path).name}; make one with `python -m trt_build`")
-    return TensorRT(plan(precision or "fp16"), callers)
+    file = plan(precision or "fp16")
+    try:
+        return TensorRT(file, callers)
+    except UnloadableError:
+        file.unlink(missing_ok=True)  # then the cache compiles it again
+        return TensorRT(plan(precision or "fp16"), callers)

@@ -32,32 +32,39 @@ def load(
     threads: int,
     say: Say = lambda _: None,
     progress: Progress = _silent,
-    among: tuple[str, ...] = engines.AUTO,
-    cancel: threading.Event | None = None,
 ) -> Engine:
     """The engine ``name`` for ``style``; TensorRT's plan is compiled where it is not kept. Raises EngineError.
 
-    say: is told what "auto" took. progress: of compiling, see ``trt_build.plan``. among: what "auto" tries. cancel:
-    ends compiling soon, from another thread.
+    say: is told what "auto" took, and why a plan was compiled. progress: of compiling, see ``trt_build.plan``.
     """
-
-    def plan(precision: str) -> Path:
-        source = trt_build.read(style.folder)
-        return trt_build.plan(source, precision, progress=progress, cancel=cancel).path
-
-    return engines.load(name, style.onnx, threads=threads, plan=plan, say=say, among=among)
+    plan = _plans(style, say, progress)
+    return engines.load(name, style.onnx, threads=threads, plan=plan, say=say)
 
 
 def live(name: str, style: Style, *, threads: int, say: Say, progress: Progress = _silent) -> Engine:
     """As ``load``, but "auto" draws at once: on the CPU until something better is ready, compiled and checked."""
     if name != "auto":
-        return load(name, style, threads=threads, progress=progress)
+        return load(name, style, threads=threads, say=say, progress=progress)
     *better, first = engines.AUTO
     return Swap(
         engines.load(first, style.onnx, threads=threads),
-        lambda cancel: load("auto", style, threads=threads, among=tuple(better), cancel=cancel),
+        lambda cancel: engines.load(
+            "auto", style.onnx, threads=threads, plan=_plans(style, say, _silent, cancel), among=tuple(better)
+        ),
         say,
     )
+
+
+def _plans(style: Style, say: Say, progress: Progress, cancel: threading.Event | None = None) -> Callable[[str], Path]:
+    """What gives ``engines.tensorrt`` its plan of ``style``."""
+
+    def plan(precision: str) -> Path:
+        made = trt_build.plan(trt_build.read(style.folder), precision, progress=progress, cancel=cancel)
+        if made.built:
+            say(f"compiled {made.path.name} in {made.seconds:.1f} s: {made.why}")
+        return made.path
+
+    return plan
 
 
 @dataclass(frozen=True, slots=True)

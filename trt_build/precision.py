@@ -16,7 +16,7 @@ import numpy as np
 from engines import MAX_BATCH, U8, EngineError
 from engines import onnxruntime as runtime
 from trt_build.int8 import quantise
-from trt_build.source import Source, onnx_package
+from trt_build.source import Source, packages
 
 KINDS: Final = ("fp32", "fp16", "int8")
 NEED: Final = {"fp32": 55.0, "fp16": 45.0, "bf16": 45.0, "int8": 38.0}  # dB, least PSNR against fp32 on the CPU
@@ -100,7 +100,7 @@ def psnr(a: U8, b: U8) -> float:
 
 def plain(onnx_path: Path) -> Any:
     """The network with its weights in fp32 and its nodes named: a style's file holds them smaller, behind casts."""
-    onnx_package()
+    packages()
     import onnx
     import onnxruntime as ort
 

@@ -60,15 +60,16 @@ def _checked(file: Path, sha256: str) -> Path:
     return file
 
 
-def onnx_package() -> None:
-    """Raise EngineError with the way to get it where the package ``onnx`` is not installed."""
-    if importlib.util.find_spec("onnx") is None:
-        raise EngineError('onnx is not installed; pip install -c constraints.txt ".[tensorrt]"')
+def packages() -> None:
+    """Raise EngineError with the way to get them where the packages that change graphs are not installed."""
+    missing = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise EngineError(f'{" and ".join(missing)} is not installed; pip install -c constraints.txt ".[tensorrt]"')
 
 
 def side(onnx_path: Path) -> int:
     """The side of the crops a network takes, px. Raises EngineError where it does not keep the engine contract."""
-    onnx_package()
+    packages()
     import onnx
 
     try:

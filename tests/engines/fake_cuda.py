@@ -54,6 +54,9 @@ class Cuda:
     def cudaGetLastError(self):
         return (self.ok,)
 
+    def cudaSetDevice(self, _number):
+        return (self.ok,)
+
     def cudaMalloc(self, size):
         if self.full:
             return self.cudaError_t.cudaErrorMemoryAllocation, None

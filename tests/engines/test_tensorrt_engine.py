@@ -124,6 +124,23 @@ def test_a_plan_of_another_gpu_says_what_to_do(trt, tmp_path):
         load(tmp_path, b"foreign")
 
 
+def test_a_plan_that_does_not_load_is_made_again(trt, tmp_path):
+    """Its key was right and TensorRT does not take it: the file goes, and whoever keeps plans compiles another."""
+    file = tmp_path / "ink-fp16.plan"
+    asked = []
+
+    def plan(precision):
+        asked.append(precision)
+        if not file.exists():
+            file.write_bytes(b"foreign" if len(asked) == 1 else b"plan")
+        return file
+
+    engine = engines.tensorrt.load(tmp_path / "ink.onnx", plan=plan)
+    assert asked == ["fp16", "fp16"]
+    assert np.array_equal(engine(CROPS)[..., :3], 255 - CROPS)
+    engine.close()
+
+
 def test_out_of_gpu_memory(trt, cuda, tmp_path):
     cuda.full = True
     with pytest.raises(
