@@ -70,6 +70,7 @@ class OnnxRuntime:
             binding.bind_cpu_input(self._names[0], np.ascontiguousarray(crops))
             binding.bind_ortvalue_output(self._names[1], ort.OrtValue.ortvalue_from_numpy(drawn))
             self._session.run_with_iobinding(binding)
+            binding.synchronize_outputs()
         except Exception as error:
             raise EngineError(f"onnxruntime could not draw: {' '.join(str(error).split())}") from error
         return drawn

@@ -200,7 +200,7 @@ def test_a_live_picture_is_never_raw_repeated_or_skipped_by_it(style_folder, sai
     order = [p.index for p in pictures if p.state == "drawn"]
     assert order == sorted(order)
     assert live.said == []
-    assert live.new == len(drawn)  # every drawing reached the sink's side
+    assert live.new + live.dropped == len(CLIP)  # a busy machine drops frames, and nothing else is lost
 
 
 def test_live_starts_on_the_cpu_and_films_do_not_swap(said):

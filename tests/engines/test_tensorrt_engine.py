@@ -34,9 +34,12 @@ def trt(cuda, monkeypatch, request):
 
 
 def load(tmp_path, data=b"plan", callers=1):
-    file = tmp_path / "ink-fp16.plan"
-    file.write_bytes(data)
-    return engines.tensorrt.load(tmp_path / "ink.onnx", plan=lambda _: file, callers=callers)
+    def plan(precision):
+        file = tmp_path / f"ink-{precision}.plan"
+        file.write_bytes(data)
+        return file
+
+    return engines.tensorrt.load(tmp_path / "ink.onnx", plan=plan, callers=callers)
 
 
 @pytest.mark.parametrize("trt", KINDS, indirect=True)
