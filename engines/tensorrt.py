@@ -87,13 +87,8 @@ class _Lane:
     def __init__(
         self, library: nvidia.Library, plan: Any, config: Any, sizes: tuple[int, int], reason: Callable[[], str]
     ) -> None:
-        self._cuda, self._trt, self._plan, self._config, self._reason = (
-            nvidia.runtime(),
-            library.trt,
-            plan,
-            config,
-            reason,
-        )
+        self._cuda, self._trt, self._reason = nvidia.runtime(), library.trt, reason
+        self._plan, self._config = plan, config
         size, most = sizes
         self._names = [plan.get_tensor_name(i) for i in range(plan.num_io_tensors)]
         self._contexts: dict[int, Any] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -46,6 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(made.as_json()) if args.json else made.as_text())
     except EngineError as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("stopped; nothing half-written was left\n")

@@ -67,8 +67,8 @@ def check(source: Source, pictures: U8 | None = None, *, folder: Path | None = N
 
 
 def refused(results: list[Checked]) -> list[Checked]:
-    """Those that drew, and not well enough."""
-    return [r for r in results if not r.ok and r.psnr_db is not None]
+    """Those that loaded, and do not draw or not well enough."""
+    return [r for r in results if not r.ok and r.device]
 
 
 def _reference(source: Source, pictures: U8, threads: int) -> U8:
@@ -114,13 +114,19 @@ def _one(name: str, kind: str, load: Load, pictures: U8, reference: U8) -> Check
     with ExitStack() as stack:
         try:
             engine = load()
-            stack.callback(engine.close)
+        except EngineError as error:
+            return Checked(name, "", kind, None, {}, {}, ok=False, why=_short(error))
+        stack.callback(engine.close)
+        if kind == "own":
+            kind = own(engine)
+        try:
             drawn = _draw(engine, pictures)
             times = {n: _times(engine, pictures, n) for n in BATCHES}
         except EngineError as error:
-            return Checked(name, "", kind, None, {}, {}, ok=False, why=_short(error))
-        if kind == "own":
-            kind = own(engine)
+            return Checked(name, engine.device, kind, None, {}, {}, ok=False, why=f"it cannot draw: {error}")
+        if drawn.shape != reference.shape or drawn.dtype != reference.dtype:
+            why = f"it gave {drawn.dtype} {drawn.shape}, not {reference.dtype} {reference.shape}"
+            return Checked(name, engine.device, kind, None, {}, {}, ok=False, why=why)
         found = precision.psnr(drawn, reference)
         ms, p95 = ({str(n): round(float(np.percentile(t, p)), 2) for n, t in times.items()} for p in (50, 95))
         need = NEED[kind]
@@ -159,7 +165,7 @@ def as_table(results: list[Checked]) -> str:
     lines = [f"{'engine':16} {'precision':9} {'dB':>6} " + "".join(f"{f'ms x{n}':>9}" for n in BATCHES) + "   device"]
     for r in results:
         if r.psnr_db is None:
-            lines.append(f"{r.engine:16} {r.precision:9} {'-':>6}   {r.why}")
+            lines.append(f"{r.engine:16} {r.precision:9} {'-':>6}   {'REFUSED: ' if r.device else ''}{r.why}")
         else:
             times = "".join(f"{r.ms[str(n)]:9.2f}" for n in BATCHES)
             lines.append(

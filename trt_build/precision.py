@@ -21,7 +21,6 @@ from trt_build.source import Source, packages
 
 KINDS: Final = ("fp32", "fp16", "int8")
 NEED: Final = {"fp32": 55.0, "fp16": 45.0, "bf16": 45.0, "int8": 38.0}  # dB, least PSNR against fp32 on the CPU
-FLOAT, HALF = 1, 10  # onnx.TensorProto's
 NORMS: Final = ["InstanceNormalization", "LayerNormalization", "GroupNormalization", "ReduceMean"]
 MARGIN: Final = 3.0  # dB above what is needed: other crops than those at hand must pass too
 TRIED: Final = 24  # crops that parity is measured on while a graph is made
@@ -142,11 +141,12 @@ def _alone(graph: Any) -> None:
 
 def _direct(graph: Any) -> None:
     """Take out fp32 -> fp16 -> fp32: the converter rounds between any two nodes that it leaves in fp32."""
-    halved = {n.output[0]: n.input[0] for n in graph.node if n.op_type == "Cast" and n.attribute[0].i == HALF}
+    # the converter's own casts alone: what the network casts to half was not fp32 before
+    halved = {n.output[0]: n.input[0] for n in graph.node if n.name.endswith("_cast_to_fp16_node")}
     back = {
         n.output[0]: halved[n.input[0]]
         for n in graph.node
-        if n.op_type == "Cast" and n.attribute[0].i == FLOAT and n.input[0] in halved
+        if n.name.endswith("_cast_to_fp32_node") and n.input[0] in halved
     }
     for node in graph.node:
         node.input[:] = [back.get(name, name) for name in node.input]

@@ -54,6 +54,8 @@ class Scripted:
         self.fault, self.closed = fault, False
 
     def __call__(self, batch):
+        if self.fault == "flat":
+            return np.zeros((len(batch), 4), np.uint8)
         if self.fault:
             raise EngineError(self.fault)
         return np.full((*batch.shape[:3], 4), 128, np.uint8)
@@ -62,7 +64,7 @@ class Scripted:
         self.closed = True
 
 
-@pytest.mark.parametrize(("fault", "psnr"), [("", True), ("out of GPU memory", False)])
+@pytest.mark.parametrize(("fault", "psnr"), [("", True), ("out of GPU memory", False), ("flat", False)])
 def test_a_failing_engine_is_refused(monkeypatch, fault, psnr):
     source, pictures, engine = trt_build.read("ink"), crops.default(256)[:2], Scripted(fault)
     real = engines.load
@@ -76,8 +78,9 @@ def test_a_failing_engine_is_refused(monkeypatch, fault, psnr):
     assert not found.ok
     assert engine.closed
     assert (found.psnr_db is not None) == psnr
-    assert fault in found.why if fault else "45 are needed" in found.why
-    assert check.refused([found]) == ([found] if psnr else [])
+    assert {"": "45 are needed", "flat": "it gave uint8 (2, 4)"}.get(fault, f"it cannot draw: {fault}") in found.why
+    assert check.refused([found]) == [found]
+    assert "REFUSED" in check.as_table([found])
 
 
 def test_crops_are_the_same_every_time_and_not_those_of_calibration():
