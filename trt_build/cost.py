@@ -76,7 +76,7 @@ def _flop(node: Any, shapes: dict[str, tuple[int, ...]], weight: list[int]) -> i
     return 2 * int(np.prod(base)) * int(np.prod(weight[1:]))
 
 
-def rates(folder: Path | None = None) -> Rates:
+def rates() -> Rates:
     """Measure this card, by a network of nothing but matrix products. Raises EngineError where there is none."""
     nvidia.gpu()
     channels, layers, side = MATRIX
@@ -86,7 +86,7 @@ def rates(folder: Path | None = None) -> Rates:
         file.write_bytes(_matrices(channels, layers, side))
         whole = cost(file, side).flop * CROPS
         for kind in ("fp32", "fp16"):
-            made = plan(Source("matrix", file, None, side), kind, profile=(CROPS, CROPS, CROPS), folder=folder)
+            made = plan(Source("matrix", file, None, side), kind, profile=(CROPS, CROPS, CROPS), folder=Path(place))
             engine = tensorrt.TensorRT(made.path, 1)
             crops = np.zeros((CROPS, side, side, 3), np.uint8)
             engine(crops)

@@ -65,6 +65,7 @@ def half(onnx_path: Path, crops: U8) -> bytes:
 
 def int8(onnx_path: Path, calibration: U8) -> bytes:
     """An fp32 network in INT8, calibrated on crops and near enough on others among them."""
+    packages()
     if len(calibration) < 2:
         raise EngineError(f"INT8 needs crops to calibrate on, 2 at least; {len(calibration)} were given")
     judged = calibration[:: max(2, len(calibration) // TRIED)]
