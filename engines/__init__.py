@@ -8,6 +8,7 @@ call from one thread at a time, and is closed once by whoever loaded it.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -17,8 +18,8 @@ import numpy.typing as npt
 U8 = npt.NDArray[np.uint8]
 
 MAX_BATCH: Final = 8
-NAMES: Final = ("openvino", "echo")
-AUTO: Final = ("openvino",)
+NAMES: Final = ("tensorrt", "onnxruntime", "openvino", "torch", "echo")
+AUTO: Final = ("tensorrt", "onnxruntime:gpu", "openvino")
 
 
 class EngineError(Exception):
@@ -28,8 +29,15 @@ class EngineError(Exception):
 class Engine(Protocol):
     """What every engine module's ``load`` returns."""
 
-    name: str
-    device: str
+    @property
+    def name(self) -> str:
+        """One of NAMES."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """What it runs on, for people."""
+        ...
 
     def __call__(self, crops: U8) -> U8:
         """uint8 (N, h, w, 3) RGB -> uint8 (N, h, w, 4) RGBA, N from 1 to MAX_BATCH."""
@@ -40,32 +48,54 @@ class Engine(Protocol):
         ...
 
 
-def load(name: str, onnx_path: Path, *, threads: int = 2) -> Engine:
-    """Load ``onnx_path`` into the engine ``name``; ``"auto"`` takes the first of AUTO that runs here.
+def load(
+    name: str,
+    onnx_path: Path,
+    *,
+    threads: int = 2,
+    plan: Callable[[str], Path] | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    among: tuple[str, ...] = AUTO,
+) -> Engine:
+    """Load ``onnx_path`` into the engine ``name``; ``"auto"`` takes the first of ``among`` that runs here.
 
-    threads: how many CPU threads drawing may use. Raises EngineError with every reason; a named engine never falls
-    back to another.
+    name: one of NAMES, or with what that engine lets choose: "tensorrt:int8", "onnxruntime:cuda", "openvino:f32".
+    threads: how many CPU threads drawing may use. plan: precision -> the network's TensorRT plan (tensorrt.py).
+    say: is told in one line what "auto" took, and why not the others. Raises EngineError with every reason; an engine
+    asked for by name never falls back to another.
     """
-    if name != "auto" and name not in NAMES:
-        raise EngineError(f"no engine is called {name!r}; choose one of auto, {', '.join(NAMES)}")
+    known(name)
     reasons = []
-    for candidate in AUTO if name == "auto" else (name,):
+    for candidate in among if name == "auto" else (name,):
+        kind, _, option = candidate.partition(":")
         try:
-            module = importlib.import_module(f"engines.{candidate}")
-            engine: Engine = module.load(onnx_path, threads=threads)
+            module = importlib.import_module(f"engines.{kind}")
+            extra = {"plan": plan} if kind == "tensorrt" else {}
+            engine: Engine = module.load(onnx_path, option or None, threads=threads, **extra)
         except ImportError as error:
             reasons.append(f"{candidate}: {error.name or error} is not installed")
         except EngineError as error:
             reasons.append(f"{candidate}: {error}")
         else:
+            if name == "auto":
+                say(f"{engine.name} draws, on {engine.device}" + "".join(f" / not {reason}" for reason in reasons))
             return engine
     raise EngineError(f"no engine can run {onnx_path.name} here / {' / '.join(reasons)}")
 
 
-def check_crops(crops: U8, size: int | None) -> None:
-    """Raise EngineError unless ``crops`` keep the contract; ``size`` is the side the network wants, if it has one."""
+def known(name: str) -> None:
+    """Raise EngineError unless ``name`` is "auto" or an engine's, with or without an option."""
+    if name != "auto" and name.partition(":")[0] not in NAMES:
+        raise EngineError(f"no engine is called {name!r}; choose one of auto, {', '.join(NAMES)}")
+
+
+def check_crops(crops: U8, size: int | None, most: int = MAX_BATCH) -> None:
+    """Raise EngineError unless ``crops`` keep the contract; ``size`` is the side the network wants, if it has one.
+
+    most: crops at most; a TensorRT plan may be built for more than MAX_BATCH, to measure.
+    """
     shape = crops.shape
-    good = crops.dtype == np.uint8 and len(shape) == 4 and shape[3] == 3 and 1 <= shape[0] <= MAX_BATCH
+    good = crops.dtype == np.uint8 and len(shape) == 4 and shape[3] == 3 and 1 <= shape[0] <= most
     if not good or (size is not None and shape[1:3] != (size, size)):
-        wanted = f"(1..{MAX_BATCH}, {size or 'h'}, {size or 'w'}, 3)"
+        wanted = f"(1..{most}, {size or 'h'}, {size or 'w'}, 3)"
         raise EngineError(f"crops are {crops.dtype} {shape}; they must be uint8 {wanted}")

@@ -24,7 +24,7 @@ class Echo:
         """Nothing to free."""
 
 
-def load(onnx_path: Path, *, threads: int = 1) -> Engine:
-    """The echo engine; ``onnx_path`` and ``threads`` are not used."""
-    del onnx_path, threads
+def load(onnx_path: Path, option: str | None = None, *, threads: int = 1) -> Engine:
+    """The echo engine; nothing it is given is used."""
+    del onnx_path, option, threads
     return Echo()

@@ -76,6 +76,8 @@ def _size(model: Any) -> int:
     return int(sides[0])
 
 
-def load(onnx_path: Path, *, threads: int = 2, precision: str | None = None) -> Engine:
+def load(onnx_path: Path, precision: str | None = None, *, threads: int = 2) -> Engine:
     """Compile ``onnx_path`` for the CPU. precision: "f32", "bf16", "f16" or None for the machine's own choice."""
+    if precision not in (None, "f32", "bf16", "f16"):
+        raise EngineError(f"openvino computes in f32, bf16 or f16, not in {precision!r}")
     return OpenVino(Path(onnx_path), threads, precision)

@@ -88,7 +88,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     drawing = argparse.ArgumentParser(add_help=False)
     drawing.add_argument("--style", default="ink", help="a shipped style or the folder of one (default: ink)")
-    drawing.add_argument("--engine", default="auto", help="what draws: auto, openvino or echo (default: auto)")
+    drawing.add_argument(
+        "--engine", default="auto",
+        help="what draws: auto, tensorrt, onnxruntime, openvino, torch or echo, with a choice of its own where it has "
+        "one: tensorrt:int8, onnxruntime:cuda, openvino:f32 (default: auto, the fastest that runs here)",
+    )  # fmt: skip
     drawing.add_argument(
         "--threads", type=_threads, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2,
         help="threads that drawing and coding may each use (default: one for every core)",
@@ -124,12 +128,14 @@ def _parser() -> argparse.ArgumentParser:
         "bench", _bench, "measure milliseconds a verb, fps, memory and the ratio to the codec's work", drawing, regions
     )
     bench.add_argument(
-        "what", nargs="?", choices=("convert", "live", "flicker"), default="convert",
-        help="convert against the codec's work alone (default), live's latency, or how steady drawings are",
+        "what", nargs="?", choices=("convert", "live", "flicker", "engines"), default="convert",
+        help="convert against the codec's work alone (default), live's latency, how steady drawings are, or how fast "
+        "each engine draws",
     )  # fmt: skip
     bench.add_argument(
         "-i", "--input", action="append",
-        help="a film to measure on; several for flicker (default: the embedded portrait, 300 frames of 720p)",
+        help="a film to measure on, several for flicker; more styles or ONNX files for engines (default: the embedded "
+        "portrait, 300 frames of 720p)",
     )  # fmt: skip
     bench.add_argument("--seconds", type=float, default=20.0, help="how long live runs (default: 20)")
     bench.add_argument("--fps", type=float, help="the pace of live's source (default: the film's own)")
@@ -162,6 +168,18 @@ def _parser() -> argparse.ArgumentParser:
     doctor = command("doctor", _doctor, "look at this machine: what live has, what it lacks and what fixes it")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
 
+    engine = command("engine", _engine_command, "compile plans for an NVIDIA GPU, list and check what draws")
+    engine.add_argument("action", choices=("build", "list", "check", "clear"))
+    engine.add_argument("style", nargs="?", default="ink", help="a shipped style or the folder of one (default: ink)")
+    engine.add_argument(
+        "--precision", choices=("fp32", "fp16", "int8"), default="fp16", help="to build (default: fp16)"
+    )
+    engine.add_argument(
+        "--crops", help="folder of square pictures, or .npz, to check or calibrate on (default: portraits)"
+    )
+    engine.add_argument("--cache", help="folder of the plans (default: this user's cache)")
+    engine.add_argument("--json", action="store_true", help="print one JSON object")
+
     models = command("models", _models, "the face models: list them, or fetch them all now")
     models.add_argument("action", choices=("list", "fetch"))
     return parser
@@ -173,12 +191,21 @@ def _threads(text: str) -> int:
     return int(text)
 
 
-def _engine(args: argparse.Namespace, style: Style, threads: int) -> Engine:
+def _engine(args: argparse.Namespace, style: Style, threads: int, *, swap: bool = False) -> Engine:
+    """What draws ``style``; with ``swap`` "auto" starts on the CPU and changes while it draws."""
     import engines
+    from streamtoon import engine
+    from trt_build.progress import Progress
 
-    if args.engine != "auto" and args.engine not in engines.NAMES:
-        raise UsageError(f"no engine is called {args.engine!r}; choose one of auto, {', '.join(engines.NAMES)}")
-    return engines.load(args.engine, style.onnx, threads=threads)
+    try:
+        engines.known(args.engine)
+    except engines.EngineError as error:
+        raise UsageError(str(error)) from error
+    progress = Progress()
+    try:
+        return (engine.live if swap else engine.load)(args.engine, style, threads=threads, say=_say, progress=progress)
+    finally:
+        progress.end()
 
 
 def _toon(args: argparse.Namespace, *, private: bool = False, live: bool = False, meter: Meter | None = None) -> Toon:
@@ -281,7 +308,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 def _bench(args: argparse.Namespace) -> int:
     inputs = args.input or []
-    if args.what != "flicker" and len(inputs) > 1:
+    if args.what not in ("flicker", "engines") and len(inputs) > 1:
         raise UsageError(f"bench {args.what} takes one --input, {len(inputs)} were given")
     clip = inputs[0] if inputs else None
     result: Any
@@ -292,6 +319,10 @@ def _bench(args: argparse.Namespace) -> int:
             clip, lambda meter: _toon(args, live=True, meter=meter), seconds=args.seconds, fps=args.fps,
             threads=args.threads,
         )  # fmt: skip
+    elif args.what == "engines":
+        from streamtoon import bench_engines
+
+        result = bench_engines.bench_engines(args.style, inputs, args.threads, _say)
     elif args.what == "flicker":
         from streamtoon import bench_flicker
 
@@ -329,8 +360,9 @@ def _live(args: argparse.Namespace) -> int:
         if paper:
             red, green, blue = bytes.fromhex(paper[1])
             style = replace(style, paper=(red, green, blue))
+        engine = _engine(args, style, args.threads, swap=True)
         return Toon(
-            style, _engine(args, style, args.threads), region=args.region, background=background, faces=args.face,
+            style, engine, region=args.region, background=background, faces=args.face,
             private=args.on_no_face != "passthrough", hold=args.on_no_face == "hold", steady=True, meter=meter,
         )  # fmt: skip
 
@@ -350,6 +382,17 @@ def _doctor(args: argparse.Namespace) -> int:
     findings = doctor.examine()
     print(json.dumps(doctor.as_json(findings)) if args.json else doctor.as_table(findings))
     return 0 if doctor.works(findings) else 1
+
+
+def _engine_command(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from streamtoon import engine_command
+
+    return engine_command.run(
+        args.action, args.style, args.precision, json=args.json, crops=Path(args.crops) if args.crops else None,
+        cache=Path(args.cache) if args.cache else None,
+    )  # fmt: skip
 
 
 def _models(args: argparse.Namespace) -> int:

@@ -25,12 +25,14 @@ from streamtoon import __version__, machine, models, styles, trial
 from streamtoon.errors import UsageError
 from streamtoon.machine import Finding
 
-ENGINES: Final = ("tensorrt", "onnxruntime")  # named even where this version does not have them
 INSTALL: Final = {  # engine -> what brings its library
     "openvino": 'pip install "openvino>=2026.1"',
-    "tensorrt": "pip install tensorrt  # an NVIDIA GPU and its driver come first",
-    "onnxruntime": "pip install onnxruntime",
+    "tensorrt": 'pip install "streamtoon[tensorrt]"  # an NVIDIA GPU and its driver come first',
+    "onnxruntime": "pip install onnxruntime  # or the package with this machine's GPU, such as onnxruntime-gpu",
+    "onnxruntime:gpu": "pip install onnxruntime-gpu  # or onnxruntime-directml on Windows",
+    "torch": 'pip install "streamtoon[train]"',
 }
+NOT_HERE: Final = ("no NVIDIA driver found", "sees no GPU", "no GPU provider")  # in the words of engines that lack one
 TENSORRT: Final = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")
 DETECTORS: Final = "face_detection"  # how the names of the models begin that live cannot do without
 ENCODERS: Final = ("libx264", "libvpx-vp9", "aac")
@@ -119,7 +121,7 @@ def _start(trials: dict[str, Popen[str]]) -> Iterator[Finding]:
 
     detectors = [models.state(name) for name in models.MODELS if name.startswith(DETECTORS)]
     trials["find"] = trial.start("find", "with models" if set(detectors) == {"ready"} else "")
-    for name in engines.NAMES:
+    for name in dict.fromkeys((*engines.AUTO, *engines.NAMES)):
         trials[name] = trial.start("draw", name)
     yield from ()
 
@@ -166,19 +168,17 @@ def _engines(trials: dict[str, Popen[str]]) -> Iterator[Finding]:
     import engines
 
     runs = []
-    for name in engines.NAMES:
+    for name in [n for n in trials if n != "find"]:
         good, what = trial.end(trials.pop(name), PATIENCE)
         if good:
             runs.append(name)
             yield Finding(f"engine {name}", "ok", what)
-        elif what.endswith("is not installed"):
+        elif "is not installed" in what:
             yield Finding(f"engine {name}", "missing", what, INSTALL.get(name, REINSTALL))
+        elif any(words in what for words in NOT_HERE):
+            yield Finding(f"engine {name}", "missing", what, "nothing has to be done: another engine draws")
         else:
             yield Finding(f"engine {name}", "broken", what, f"streamtoon demo --engine {name} --debug  # tells all")
-    for name in ENGINES:
-        if name not in engines.NAMES:
-            what, fix = f"streamtoon {__version__} does not have it yet", "pip install --upgrade streamtoon"
-            yield Finding(f"engine {name}", "missing", what, fix)
     first = next((name for name in engines.AUTO if name in runs), None)
     if first:
         yield Finding("engine auto", "ok", f"takes {first}", needed=True)

@@ -22,11 +22,11 @@ def draw(engine_name: str) -> str:
     import cv2
     import numpy as np
 
-    import engines
+    from streamtoon import engine as engine_of
     from streamtoon.sources import portrait
 
     style = styles.load(styles.DEFAULT)
-    engine = engines.load(engine_name, style.onnx, threads=_cores())
+    engine = engine_of.load(engine_name, style, threads=_cores())
     crops = np.asarray(cv2.resize(portrait.picture(), (style.size, style.size))[None], np.uint8)
     drawn = engine(crops)
     engine.close()
@@ -101,7 +101,7 @@ def _reason(error: Exception) -> str:
 
     text = " ".join(str(error).split())
     if isinstance(error, EngineError):
-        return text.split(" / ", 1)[-1].split(": ", 1)[-1]  # without the words for several engines
+        return text.partition(" / ")[2].partition(": ")[2] or text  # without the words for several engines
     if isinstance(error, ModuleNotFoundError):
         return f"{error.name} is not installed"
     return f"{type(error).__name__}: {text}"

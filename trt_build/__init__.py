@@ -1,1 +1,85 @@
-"""ONNX -> TensorRT engine. Nothing is here yet."""
+"""ONNX -> TensorRT plan: compiled once for this machine, kept, found again, checked. Without torch.
+
+``plan(read("ink"), "fp16")`` gives the file that ``engines.tensorrt`` runs. Everything here raises EngineError.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from engines import U8, EngineError
+from trt_build import cache, crops, precision
+from trt_build.cache import Key
+from trt_build.compiler import PROFILE, Profile, compile  # noqa: A004 - what it does
+from trt_build.source import Source, read
+
+__all__ = ["PROFILE", "Made", "Source", "compile", "plan", "read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A plan at hand.
+
+    built    whether it was compiled now; ``why`` says why it had to be
+    seconds  what compiling it took, now or then
+    """
+
+    path: Path
+    key: Key
+    seconds: float
+    built: bool
+    why: str
+
+    def as_json(self) -> dict[str, object]:
+        """Everything, for ``--json``."""
+        return {
+            "plan": str(self.path), "key": asdict(self.key), "short": self.key.short, "seconds": self.seconds,
+            "built": self.built, "why": self.why,
+        }  # fmt: skip
+
+    def as_text(self) -> str:
+        """Everything, for people."""
+        how = (
+            f"compiled in {self.seconds:.2f} s ({self.why})"
+            if self.built
+            else f"found; compiled in {self.seconds:.2f} s"
+        )
+        facts = [f"  {name:12} {value or '-'}" for name, value in asdict(self.key).items()]
+        size = self.path.stat().st_size / 1e6
+        return "\n".join([f"{self.path} ({size:.1f} MB), {how}", f"{self.path.with_suffix('.json')}:", *facts])
+
+
+def plan(
+    source: Source,
+    kind: str = "fp16",
+    *,
+    profile: Profile = PROFILE,
+    folder: Path | None = None,
+    calibration: U8 | None = None,
+    progress: Callable[[str, float], None] = lambda _name, _share: None,
+    cancel: threading.Event | None = None,
+) -> Made:
+    """The plan of ``source`` for this machine, compiled where the cache does not hold it.
+
+    kind: one of precision.KINDS. calibration: uint8 (N, size, size, 3) crops for "int8", the portrait's by default.
+    folder: the cache's. progress: is told a phase and its share, 0..1. cancel: set from another thread, ends it soon.
+    """
+    if kind not in precision.KINDS:
+        raise EngineError(f"no precision is called {kind!r}; choose one of {', '.join(precision.KINDS)}")
+    place = folder or cache.default()
+    if kind == "int8" and calibration is None:
+        calibration = crops.default(source.size, crops.CALIBRATION)
+    key = cache.key(source, kind, profile, calibration if kind == "int8" else None)
+    found, why = cache.find(place, source.name, key)
+    if found is not None:
+        return Made(found.path, key, found.seconds, built=False, why=why)
+    cache.writable(place)
+    began = time.perf_counter()
+    graph = precision.graph(source, kind, calibration)
+    data = compile(graph, profile, timing=cache.timing(place, key), progress=progress, cancel=cancel)
+    seconds = round(time.perf_counter() - began, 2)
+    return Made(cache.store(place, source.name, key, data, seconds), key, seconds, built=True, why=why)

@@ -1,0 +1,151 @@
+"""What there is of NVIDIA's: the GPU and its driver, and which TensorRT is installed. ``trt_build`` asks here as well.
+
+One code path serves ``tensorrt`` 10.12 and newer and ``tensorrt_rtx`` 1.x: their API is the same but for what
+engines/rtx.py holds.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import re
+import threading
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engines import EngineError
+
+OLDEST: Final = (10, 12)  # of tensorrt: what came before is not strongly typed throughout
+RTX_LIBRARIES: Final = "onnxruntime_ep_nv_tensorrt_rtx"  # carries libtensorrt_rtx and its ONNX parser
+INSTALL: Final = 'pip install -c constraints.txt ".[tensorrt]"'
+HARMLESS: Final = "cudaError 35"  # what a builder says on a machine without a driver, and builds all the same
+NO_DRIVER: Final = "no NVIDIA driver found"
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """The GPU that draws: the first one CUDA lists.
+
+    capability  compute capability, "8.9"
+    cuda        newest CUDA its driver runs, "13.0"
+    memory      bytes
+    """
+
+    name: str
+    capability: str
+    cuda: str
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A TensorRT: ``trt`` is its Python module, ``name`` "tensorrt" or "tensorrt_rtx"."""
+
+    trt: Any
+    name: str
+    version: str
+
+    @property
+    def rtx(self) -> bool:
+        """Whether it is TensorRT for RTX, which compiles for its GPU when a plan is loaded."""
+        return self.name == "tensorrt_rtx"
+
+
+def gpu() -> Gpu:
+    """The GPU. Raises EngineError where there is none, no driver, or one too old for the installed CUDA."""
+    cuda = runtime()
+    _, newest = cuda.cudaDriverGetVersion()
+    if newest == 0:
+        raise EngineError(f"{NO_DRIVER}; see https://www.nvidia.com/drivers")
+    error, count = cuda.cudaGetDeviceCount()
+    if error == cuda.cudaError_t.cudaErrorInsufficientDriver:
+        wanted = _dotted(cuda.cudaRuntimeGetVersion()[1])
+        raise EngineError(
+            f"the NVIDIA driver is too old: it runs CUDA {_dotted(newest)}, not {wanted}; update the driver"
+        )
+    if error == cuda.cudaError_t.cudaErrorNoDevice or (error == cuda.cudaError_t.cudaSuccess and not count):
+        raise EngineError("the NVIDIA driver is there and sees no GPU; see `nvidia-smi`")
+    check(error)
+    (found,) = check(*cuda.cudaGetDeviceProperties(0))
+    name = found.name.decode() if isinstance(found.name, bytes) else str(found.name)
+    return Gpu(name.strip("\0 "), f"{found.major}.{found.minor}", _dotted(newest), int(found.totalGlobalMem))
+
+
+def _dotted(version: int) -> str:
+    return f"{version // 1000}.{version % 1000 // 10}"
+
+
+def runtime() -> Any:
+    """cuda-python's binding of the CUDA runtime, ``cuda-bindings``. Raises EngineError where it is not installed."""
+    try:
+        from cuda.bindings import runtime as cuda
+    except ImportError as error:
+        raise EngineError(f"cuda-bindings is not installed; {INSTALL}") from error
+    return cuda
+
+
+def check(error: Any, *values: Any) -> tuple[Any, ...]:
+    """The values of a CUDA call; EngineError with CUDA's own reason where it failed."""
+    cuda = runtime()
+    if error == cuda.cudaError_t.cudaSuccess:
+        return values
+    if error == cuda.cudaError_t.cudaErrorMemoryAllocation:
+        raise EngineError("out of GPU memory; close what else uses the GPU, or draw with --engine openvino")
+    raise EngineError(f"CUDA: {cuda.cudaGetErrorString(error)[1].decode()} ({error.name})")
+
+
+@functools.cache
+def library() -> Library:
+    """The TensorRT that is installed: ``tensorrt``, ``tensorrt_rtx``, or its bindings with ONNX Runtime's libraries.
+
+    Raises EngineError with every reason.
+    """
+    reasons = []
+    for module, name in (
+        ("tensorrt", "tensorrt"),
+        ("tensorrt_rtx", "tensorrt_rtx"),
+        ("tensorrt_rtx_bindings", "tensorrt_rtx"),
+    ):
+        try:
+            if module.endswith("bindings"):
+                importlib.import_module(RTX_LIBRARIES)  # loads the libraries that the bindings look for
+            trt = importlib.import_module(module)
+        except (ImportError, OSError) as error:
+            missing = isinstance(error, ModuleNotFoundError)
+            reasons.append("" if missing else f"{module}: {' '.join(str(error).split())}")
+            continue
+        version = str(trt.__version__)
+        if name == "tensorrt" and tuple(map(int, version.split(".")[:2])) < OLDEST:
+            reasons.append(f"tensorrt {version} is too old, 10.12 or newer is needed")
+            continue
+        return Library(trt, name, version)
+    found = " / ".join(reason for reason in reasons if reason)
+    raise EngineError(f"{found or 'TensorRT is not installed'}; {INSTALL}")
+
+
+def logger(trt: Any) -> Any:
+    """A logger that keeps TensorRT's errors instead of printing them; ``reason()`` gives them and forgets them."""
+
+    class Log(trt.ILogger):  # type: ignore[misc]  # the base is known at run time only
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self._errors: list[str] = []
+            self._lock = threading.Lock()  # the builder's own threads log as well
+
+        def log(self, severity: Any, text: str) -> None:
+            if severity in (trt.ILogger.INTERNAL_ERROR, trt.ILogger.ERROR) and HARMLESS not in text:
+                with self._lock:
+                    self._errors.append(text)
+
+        def reason(self) -> str:
+            with self._lock:
+                kept, self._errors = self._errors, []
+            return plain(" / ".join(dict.fromkeys(kept))) or "TensorRT does not say why"
+
+    return Log()
+
+
+def plain(text: str) -> str:
+    """One line of TensorRT's words, without the places in its source code."""
+    text = re.sub(r"\s*\(?(?:In \w+ )?at /\S+:\d+\)?", "", " ".join(text.split()))
+    return text if len(text) <= 400 else f"{text[:400]}..."

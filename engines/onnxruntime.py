@@ -1,0 +1,121 @@
+"""ONNX Runtime: whatever execution provider this machine has. Bound buffers, no spinning."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from engines import U8, Engine, EngineError, check_crops, nvidia
+
+RTX: Final = "onnxruntime_ep_nv_tensorrt_rtx"  # the package that brings TensorRT for RTX as a plug-in
+PROVIDERS: Final = {  # option -> ONNX Runtime's name, best first
+    "tensorrt-rtx": "NvTensorRTRTXExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+GPU: Final = ("tensorrt-rtx", "cuda", "directml", "coreml")
+
+
+class OnnxRuntime:
+    """One session on one provider; a graph part that provider lacks runs on the CPU, as ONNX Runtime does."""
+
+    name = "onnxruntime"
+
+    def __init__(self, onnx_path: Path, provider: str, threads: int) -> None:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 4
+        # threads that wait by spinning take the cores from those that decode and encode
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        name = PROVIDERS[provider]
+        try:
+            if provider == "tensorrt-rtx":
+                options.add_provider_for_devices(_plugin(ort, name), {})
+                self._session = ort.InferenceSession(str(onnx_path), options)
+            else:
+                self._session = ort.InferenceSession(str(onnx_path), options, providers=[name])
+        except EngineError as error:
+            raise EngineError(f"{provider}: {error}") from error
+        except Exception as error:
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise EngineError(f"{provider} does not take {Path(onnx_path).name}: {text}") from error
+        if name not in self._session.get_providers():
+            raise EngineError(f"{provider}: ONNX Runtime could not start it and fell back to the CPU")
+        fed, made = self._session.get_inputs(), self._session.get_outputs()
+        kinds = [t.type for t in (*fed, *made)]
+        shape = fed[0].shape if len(kinds) == 2 else []
+        if kinds != ["tensor(uint8)"] * 2 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
+            raise EngineError(f"the network maps {kinds} {shape}; it must map uint8 [?,S,S,3] to uint8 [?,S,S,4]")
+        self.size = int(shape[1])
+        self._names = fed[0].name, made[0].name
+        self.device = f"{provider}, {ort.__version__}" + (f", {threads} threads" if provider == "cpu" else "")
+
+    def __call__(self, crops: U8) -> U8:
+        """uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA."""
+        import onnxruntime as ort
+
+        check_crops(crops, self.size)
+        drawn = np.empty((*crops.shape[:3], 4), np.uint8)
+        binding = self._session.io_binding()
+        try:
+            binding.bind_cpu_input(self._names[0], np.ascontiguousarray(crops))
+            binding.bind_ortvalue_output(self._names[1], ort.OrtValue.ortvalue_from_numpy(drawn))
+            self._session.run_with_iobinding(binding)
+            binding.synchronize_outputs()
+        except Exception as error:
+            raise EngineError(f"onnxruntime could not draw: {' '.join(str(error).split())}") from error
+        return drawn
+
+    def close(self) -> None:
+        """Free the session."""
+        del self._session
+
+
+def _plugin(ort: Any, name: str) -> list[Any]:
+    """The devices of the TensorRT for RTX plug-in; registered once for the process."""
+    nvidia.gpu()
+    if name not in {d.ep_name for d in ort.get_ep_devices()}:
+        package = importlib.import_module(RTX)
+        ort.register_execution_provider_library(name, package.get_library_path())
+    devices = [d for d in ort.get_ep_devices() if d.ep_name == name]
+    if not devices:
+        raise EngineError("it sees no GPU that it can use")
+    return devices[:1]
+
+
+def available() -> list[str]:
+    """The options that this installation has, best first; whether their devices are there shows when one is loaded."""
+    import onnxruntime as ort
+
+    built_in = set(ort.get_available_providers())
+    plugin = importlib.util.find_spec(RTX) is not None
+    return [p for p, name in PROVIDERS.items() if name in built_in or (p == "tensorrt-rtx" and plugin)]
+
+
+def load(onnx_path: Path, provider: str | None = None, *, threads: int = 2) -> Engine:
+    """The first provider that runs ``onnx_path``. provider: one of PROVIDERS, "gpu" for any of GPU, None for any."""
+    if provider not in (None, "gpu", *PROVIDERS):
+        raise EngineError(f"no execution provider is called {provider!r}; choose one of gpu, {', '.join(PROVIDERS)}")
+    if not Path(onnx_path).is_file():
+        raise EngineError(f"{onnx_path} is not there")
+    there = available()
+    wanted = [p for p in there if p in GPU] if provider == "gpu" else there if provider is None else [provider]
+    reasons = []
+    for one in wanted:
+        if one not in there:
+            reasons.append(f"this ONNX Runtime has no {one}; it has {', '.join(there)}")
+            continue
+        try:
+            return OnnxRuntime(Path(onnx_path), one, threads)
+        except EngineError as error:
+            reasons.append(str(error))
+    raise EngineError("; ".join(reasons) or f"it has no GPU provider here, only {', '.join(there)}")

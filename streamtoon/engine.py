@@ -1,0 +1,95 @@
+"""Which engine draws a style: the only place that brings ``engines`` and ``trt_build`` together.
+
+``engines`` runs files and compiles none; ``trt_build`` compiles plans and draws nothing. Here the two meet.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import engines
+import engines.nvidia
+import trt_build
+from engines import Engine, EngineError
+from streamtoon.swap import Swap
+from streamtoon.types import Style
+
+Say = Callable[[str], None]
+Progress = Callable[[str, float], None]
+
+
+def _silent(_name: str, _share: float) -> None:
+    """Tell nobody how far compiling is."""
+
+
+def load(
+    name: str,
+    style: Style,
+    *,
+    threads: int,
+    say: Say = lambda _: None,
+    progress: Progress = _silent,
+) -> Engine:
+    """The engine ``name`` for ``style``; TensorRT's plan is compiled where it is not kept. Raises EngineError.
+
+    say: is told what "auto" took, and why a plan was compiled. progress: of compiling, see ``trt_build.plan``.
+    """
+    plan = _plans(style, say, progress)
+    return engines.load(name, style.onnx, threads=threads, plan=plan, say=say)
+
+
+def live(name: str, style: Style, *, threads: int, say: Say, progress: Progress = _silent) -> Engine:
+    """As ``load``, but "auto" draws at once: on the CPU until something better is ready, compiled and checked."""
+    if name != "auto":
+        return load(name, style, threads=threads, say=say, progress=progress)
+    *better, first = engines.AUTO
+    return Swap(
+        engines.load(first, style.onnx, threads=threads),
+        lambda cancel: engines.load(
+            "auto", style.onnx, threads=threads, plan=_plans(style, say, _silent, cancel), among=tuple(better)
+        ),
+        say,
+    )
+
+
+def _plans(style: Style, say: Say, progress: Progress, cancel: threading.Event | None = None) -> Callable[[str], Path]:
+    """What gives ``engines.tensorrt`` its plan of ``style``."""
+
+    def plan(precision: str) -> Path:
+        made = trt_build.plan(trt_build.read(style.folder), precision, progress=progress, cancel=cancel)
+        if made.built:
+            say(f"compiled {made.path.name} in {made.seconds:.1f} s: {made.why}")
+        return made.path
+
+    return plan
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """An engine of this installation: on what it would run here, or why it cannot."""
+
+    engine: str
+    device: str
+    why: str
+
+
+def there(style: Style, threads: int) -> list[There]:
+    """Every engine, tried with ``style``; nothing is compiled for it."""
+    found = []
+    for name in engines.NAMES:
+        try:
+            if name == "tensorrt":
+                library, gpu = engines.nvidia.library(), engines.nvidia.gpu()
+                device = f"{gpu.name}, {library.name} {library.version}, CUDA {gpu.cuda}"
+            else:
+                engine = engines.load(name, style.onnx, threads=threads)
+                device = engine.device
+                engine.close()
+        except EngineError as error:
+            found.append(There(name, "", str(error).partition(f"{name}: ")[2] or str(error)))
+        else:
+            found.append(There(name, device, ""))
+    return found

@@ -1,0 +1,115 @@
+"""An engine that changes while it draws: live starts on the CPU, and the compiled engine takes over when it is ready.
+
+The change happens between two calls, so every picture is drawn, once, by one of the two: none is skipped, repeated or
+left undrawn for it. The new engine is set up, and compared with the old one on crops of this call, in a thread of its
+own; one that fails or draws something else is refused. Should it fail later, the old one draws that picture and on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from engines import MAX_BATCH, U8, Engine, EngineError
+from trt_build.precision import psnr
+
+LIKE: Final = 35.0  # dB, least PSNR between the drawings of the two engines; the parity gate asks 38 of INT8
+PATIENCE: Final = 1.0  # seconds that closing waits for a build to be cancelled; it ends by itself after that
+
+
+class Swap:
+    """``first`` until ``better`` is ready.
+
+    better: loads the other engine, in a thread of its own; the event it is given is set when nobody waits for it any
+    more. Raises EngineError where it cannot. say: is told in one line what draws and why.
+    """
+
+    def __init__(self, first: Engine, better: Callable[[threading.Event], Engine], say: Callable[[str], None]) -> None:
+        self._first = self._drawing = first
+        self._next: Engine | None = None
+        self._better, self._say = better, say
+        self._seen: tuple[U8, U8] | None = None  # crops of this call and the first engine's drawings of them
+        self._fed, self._closed, self._lock = threading.Event(), threading.Event(), threading.Lock()
+        say(f"{first.name} draws, on {first.device}; looking for a faster engine")
+        self._thread = threading.Thread(target=self._prepare, name="better engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def name(self) -> str:
+        """Of the engine that draws now."""
+        return self._drawing.name
+
+    @property
+    def device(self) -> str:
+        """Of the engine that draws now."""
+        return self._drawing.device
+
+    def __call__(self, crops: U8) -> U8:
+        """uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA."""
+        with self._lock:
+            if self._next is not None:
+                self._drawing, self._next = self._next, None
+        if self._drawing is not self._first:
+            try:
+                return self._drawing(crops)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the first engine can draw
+                broken, self._drawing = self._drawing, self._first
+                self._say(f"{broken.name} failed, {self._first.name} draws: {_words(error)}")
+                broken.close()
+        drawn = self._first(crops)
+        if self._seen is None:
+            self._seen = crops.copy(), drawn.copy()
+            self._fed.set()
+        return drawn
+
+    def _prepare(self) -> None:
+        """Load the better engine, set it up, compare it, offer it."""
+        try:
+            engine = self._better(self._closed)
+        except Exception as error:  # noqa: BLE001 - the first engine draws on, and why is said
+            if not self._closed.is_set():
+                self._say(f"{self._first.name} stays: {_words(error)}")
+            return
+        self._fed.wait()
+        try:
+            why = "nobody waits for it" if self._seen is None else self._refused(engine, *self._seen)
+        except Exception as error:  # noqa: BLE001 - as above
+            why = _words(error)
+        with self._lock:
+            if not why and not self._closed.is_set():
+                self._next = engine
+                self._say(f"{engine.name} draws from now on, on {engine.device}")
+                return
+        engine.close()
+        if not self._closed.is_set():
+            self._say(f"{self._first.name} stays: {engine.name} is refused: {why}")
+
+    def _refused(self, engine: Engine, crops: U8, drawn: U8) -> str:
+        """Why ``engine`` may not take over; empty where it may. Every batch size is drawn once: that sets it up."""
+        for count in range(1, MAX_BATCH + 1):
+            if self._closed.is_set():
+                return "nobody waits for it"
+            engine(np.resize(crops, (count, *crops.shape[1:])))
+        made = engine(crops)
+        if made.shape != drawn.shape or made.dtype != drawn.dtype:
+            raise EngineError(f"it gave {made.dtype} {made.shape} for crops {crops.shape}")
+        found = psnr(made, drawn)
+        return "" if found >= LIKE else f"its drawing is {found:.1f} dB from {self._first.name}'s, not {LIKE:.0f}"
+
+    def close(self) -> None:
+        """Close every engine; one that is still being made closes itself."""
+        self._closed.set()
+        self._fed.set()
+        self._thread.join(PATIENCE)
+        with self._lock:
+            held = [self._first, self._drawing, self._next]
+            self._next = None
+        for engine in {id(e): e for e in held if e is not None}.values():
+            engine.close()
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,214 @@
+"""The swap in a live loop: no picture is raw, repeated or skipped by it; what fails is told.
+
+Scripted engines; the loop around them is the real one.
+"""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from test_live import CLIP, Ink, check, paced, run
+
+from engines import EngineError
+from streamtoon import engine as engine_of
+from streamtoon import styles
+from streamtoon.swap import Swap
+
+CROPS = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+
+
+class Better(Ink):
+    """As the first engine, a little lighter: who drew a picture can be seen."""
+
+    name, device = "better", "gpu"
+
+    def __call__(self, crops):
+        drawn = super().__call__(crops)
+        drawn[..., :3] = np.minimum(drawn[..., :3].astype(int) + 1, 255)
+        return drawn
+
+
+def waiting(check_it, seconds=10):
+    end = time.monotonic() + seconds
+    while not check_it() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert check_it()
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+def test_it_changes_between_two_calls(said):
+    first, better = Ink(), Better()
+    swap = Swap(first, lambda _: better, said.append)
+    drawn = [swap(CROPS)]
+    waiting(lambda: swap._next is not None)
+    assert swap.name == "ink"
+    drawn.append(swap(CROPS))
+    assert (swap.name, swap.device) == ("better", "gpu")
+    assert np.array_equal(drawn[0][..., :3], 255 - CROPS)
+    assert np.array_equal(drawn[1][..., :3], np.minimum(256 - CROPS.astype(int), 255))
+    assert first.count == 1
+    assert said == ["ink draws, on none; looking for a faster engine", "better draws from now on, on gpu"]
+    swap.close()
+    assert first.closed
+    assert better.closed
+
+
+def test_every_batch_size_is_set_up_before_it_draws(said):
+    sizes = []
+
+    class Watched(Better):
+        def __call__(self, crops):
+            sizes.append((len(crops), threading.current_thread().name))
+            return super().__call__(crops)
+
+    swap = Swap(Ink(), lambda _: Watched(), said.append)
+    swap(CROPS)
+    waiting(lambda: swap._next is not None)
+    assert [n for n, _ in sizes[:8]] == list(range(1, 9))
+    assert {name for _, name in sizes} == {"better engine"}
+    swap.close()
+
+
+def none_there(_cancel):
+    raise EngineError("no NVIDIA driver found")
+
+
+def bug(_cancel):
+    raise RuntimeError("a fault of ours")
+
+
+@pytest.mark.parametrize(("load", "why"), [(none_there, "no NVIDIA driver found"), (bug, "a fault of ours")])
+def test_a_failing_build_leaves_the_first_engine(said, load, why):
+    swap = Swap(Ink(), load, said.append)
+    waiting(lambda: len(said) == 2)
+    assert said[1] == f"ink stays: {why}"
+    assert np.array_equal(swap(CROPS)[..., :3], 255 - CROPS)
+    assert swap.name == "ink"
+    swap.close()
+
+
+def other_picture(_count, drawn):
+    return np.full_like(drawn, 90)
+
+
+def wrong_shape(_count, drawn):
+    return drawn[:, :8]
+
+
+def raises(_count, _drawn):
+    raise EngineError("out of GPU memory")
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [(other_picture, "dB from ink's, not 35"), (wrong_shape, "it gave uint8"), (raises, "out of GPU memory")],
+)
+def test_a_better_engine_that_does_not_draw_the_same_is_refused(said, fault, why):
+    better = Ink(fault)
+    swap = Swap(Ink(), lambda _: better, said.append)
+    swap(CROPS)
+    waiting(lambda: len(said) == 2)
+    assert said[1].startswith("ink stays: ink is refused: ")
+    assert why in said[1]
+    assert better.closed
+    assert np.array_equal(swap(CROPS)[..., :3], 255 - CROPS)
+    swap.close()
+
+
+def test_one_that_fails_later_hands_the_same_picture_back(said):
+    def later(count, drawn):
+        if count > 12:
+            raise EngineError("the GPU is gone")
+        return drawn
+
+    better = Ink(later)
+    swap = Swap(Ink(), lambda _: better, said.append)
+    swap(CROPS)
+    waiting(lambda: swap._next is not None)
+    for _ in range(8):
+        assert np.array_equal(swap(CROPS)[..., :3], 255 - CROPS)
+    assert better.closed
+    assert "the GPU is gone" in said[-1]
+    swap.close()
+
+
+def test_closing_cancels_a_build_and_closes_what_it_made(said):
+    better, cancelled = Better(), threading.Event()
+
+    def load(cancel):
+        assert cancel.wait(10)
+        cancelled.set()
+        return better
+
+    swap = Swap(Ink(), load, said.append)
+    swap.close()
+    assert cancelled.is_set()
+    waiting(lambda: better.closed)
+    assert len(said) == 1
+
+
+def test_closing_does_not_wait_for_a_build_that_cannot_be_cancelled(said, monkeypatch):
+    monkeypatch.setattr("streamtoon.swap.PATIENCE", 0.05)
+    better, go = Better(), threading.Event()
+
+    def load(_cancel):
+        go.wait(10)
+        return better
+
+    swap = Swap(Ink(), load, said.append)
+    swap.close()
+    assert not better.closed
+    go.set()
+    waiting(lambda: better.closed)
+
+
+def test_a_live_picture_is_never_raw_repeated_or_skipped_by_it(style_folder, said):
+    style = styles.load(str(style_folder()))
+    drawn = []
+
+    class Counting:
+        """Which engine drew each call, whatever engine it is."""
+
+        def __init__(self, inner):
+            self.inner = inner
+
+        def __call__(self, crops):
+            out = self.inner(crops)
+            drawn.append(int((out[..., :3].astype(int) - (255 - crops.astype(int))).max()))
+            return out
+
+        name = property(lambda self: self.inner.name)
+        device = property(lambda self: self.inner.device)
+
+        def close(self):
+            self.inner.close()
+
+    def load(_cancel):
+        time.sleep(0.8)
+        return Better()
+
+    swap = Swap(Ink(), load, said.append)
+    pictures, live = run(style, paced(CLIP), Counting(swap))
+    check(pictures)
+    assert set(drawn) == {0, 1}
+    assert drawn == sorted(drawn)  # once, from the one to the other, with a drawing for every call
+    order = [p.index for p in pictures if p.state == "drawn"]
+    assert order == sorted(order)
+    assert live.said == []
+    assert live.new + live.dropped == len(CLIP)  # a busy machine drops frames, and nothing else is lost
+
+
+def test_live_starts_on_the_cpu_and_films_do_not_swap(said):
+    style = styles.load("ink")
+    live = engine_of.live("auto", style, threads=1, say=said.append)
+    assert live.name == "openvino"
+    assert said[0].startswith("openvino draws, on ")
+    live.close()
+    named = engine_of.live("openvino:f32", style, threads=1, say=said.append)
+    assert not isinstance(named, Swap)
+    named.close()

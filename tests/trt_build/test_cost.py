@@ -1,0 +1,52 @@
+"""What is counted, by hand; and the network that measures a card's matrix rate is one TensorRT builds."""
+
+import pytest
+
+import trt_build
+from engines import EngineError, nvidia
+from trt_build import cost
+from trt_build.resnet9 import resnet9
+
+
+def test_the_cyclegan_is_counted_as_its_paper_has_it(tmp_path):
+    file = tmp_path / "resnet9.onnx"
+    file.write_bytes(resnet9(64))
+    found = cost.cost(file, 64)
+    by_hand = 64 * 64 * (3 * 64 * 49 + 64 * 3 * 49 + 3 * 4)  # the two ends at full size, and alpha
+    by_hand += 32 * 32 * 9 * 64 * 128 * 2 + 16 * 16 * 9 * 128 * 256 * 2  # down and up again
+    by_hand += 16 * 16 * 9 * 256 * 256 * 18
+    assert found.flop == 2 * by_hand
+    assert found.weights == pytest.approx(11.4e6, rel=0.01)
+
+
+def test_the_shipped_styles_cost_what_their_cards_say():
+    gmac = {name: cost.cost(trt_build.read(name).onnx, 256).flop / 2e9 for name in ("ink", "wash")}
+    assert gmac["ink"] == pytest.approx(0.66 + 0.028, abs=0.006)  # eight more channels leave the last layer: RGBA
+    assert gmac["wash"] == pytest.approx(0.63 + 0.028, abs=0.006)
+
+
+def test_a_floor_is_the_larger_of_arithmetic_and_memory():
+    rates = cost.Rates({"fp32": 1e12, "fp16": 2e12}, 1e9)
+    assert cost.Cost(10**12, 10, 0).floor(2, "fp32", rates) == pytest.approx(2.0)
+    assert cost.Cost(10**12, 10, 0).floor(2, "fp16", rates) == pytest.approx(1.0)
+    assert cost.Cost(1, 10**9, 10**9).floor(1, "fp16", rates) == pytest.approx(4.0)
+
+
+def test_the_network_of_matrix_products_is_built():
+    try:
+        nvidia.library()
+    except EngineError as error:
+        pytest.skip(str(error))
+    assert len(trt_build.compile(cost._matrices(64, 2, 32), (2, 2, 2))) > 1000
+
+
+def test_rates_need_a_gpu():
+    try:
+        nvidia.gpu()
+    except EngineError:
+        with pytest.raises(EngineError):
+            cost.rates()
+        return
+    found = cost.rates()
+    assert found.flop["fp16"] > found.flop["fp32"] > 0
+    assert found.memory > 0

@@ -1,0 +1,175 @@
+"""The parity gate: the same crops through every engine that runs here, against fp32 on the CPU.
+
+The reference is torch where it is installed, else OpenVINO in f32. An engine that is further off than NEED allows is
+refused. The graphs that TensorRT would run (fp16, INT8) are run by ONNX Runtime on the CPU as well: that proves the
+graphs where there is no GPU; its latencies say nothing about one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+import engines
+from engines import MAX_BATCH, U8, Engine, EngineError
+from trt_build import crops, plan, precision
+from trt_build.precision import NEED
+from trt_build.source import Source
+
+BATCHES: Final = (1, 4, 8)
+RUNS: Final = 12  # timed calls of each batch size
+WARM: Final = 2  # calls before them
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What one engine did. ``why`` says why it is refused or cannot run; empty where ``ok``.
+
+    psnr_db  PSNR over all crops against the reference; None where it did not run
+    ms       batch size -> milliseconds of a call, median; ms_p95: 95th percentile
+    """
+
+    engine: str
+    device: str
+    precision: str
+    psnr_db: float | None
+    ms: dict[str, float]
+    ms_p95: dict[str, float]
+    ok: bool
+    why: str = ""
+
+
+Load = Callable[[], Engine]
+
+
+def check(source: Source, pictures: U8 | None = None, *, folder: Path | None = None, threads: int = 2) -> list[Checked]:
+    """Every engine and precision there is, checked on ``pictures``, (N, size, size, 3) uint8; by default 64 portraits.
+
+    folder: the plan cache's. An engine that is not installed or has no device is told with ``why``, and is not refused.
+    """
+    if pictures is None:
+        pictures = crops.default(source.size)
+    with tempfile.TemporaryDirectory() as made:
+        reference = _reference(source, pictures, threads)
+        return [
+            _one(name, kind, load, pictures, reference)
+            for name, kind, load in _all(source, Path(made), folder, threads)
+        ]
+
+
+def refused(results: list[Checked]) -> list[Checked]:
+    """Those that loaded, and do not draw or not well enough."""
+    return [r for r in results if not r.ok and r.device]
+
+
+def _reference(source: Source, pictures: U8, threads: int) -> U8:
+    has_torch = all(importlib.util.find_spec(name) for name in ("torch", "onnx"))
+    engine = engines.load("torch:cpu" if has_torch else "openvino:f32", source.onnx, threads=threads)
+    try:
+        return _draw(engine, pictures)
+    finally:
+        engine.close()
+
+
+def _all(source: Source, made: Path, folder: Path | None, threads: int) -> Iterator[tuple[str, str, Load]]:
+    """Engine, precision and how to load it. ``made`` is where graphs are written that only ONNX Runtime reads."""
+
+    def plain(name: str, file: Path | None = None) -> Load:
+        return lambda: engines.load(name, file or source.onnx, threads=threads)
+
+    def compiled(kind: str) -> Load:
+        return lambda: engines.load(
+            "tensorrt", source.onnx, plan=lambda _: plan(source, kind, folder=folder).path, threads=threads
+        )
+
+    def graph(kind: str) -> Load:
+        def load() -> Engine:
+            file = made / f"{kind}.onnx"
+            calibration = crops.default(source.size, crops.CALIBRATION) if kind == "int8" else None
+            file.write_bytes(precision.graph(source, kind, calibration))
+            return engines.load("onnxruntime:cpu", file, threads=threads)
+
+        return load
+
+    for kind in precision.KINDS:
+        yield "tensorrt", kind, compiled(kind)
+    yield "onnxruntime:gpu", "fp32", plain("onnxruntime:gpu")
+    for kind in precision.KINDS:
+        yield "onnxruntime:cpu", kind, graph(kind)
+    yield "openvino", "own", plain("openvino")
+    yield "openvino:f32", "fp32", plain("openvino:f32")
+    yield "torch", "fp32", plain("torch")
+
+
+def _one(name: str, kind: str, load: Load, pictures: U8, reference: U8) -> Checked:
+    with ExitStack() as stack:
+        try:
+            engine = load()
+        except EngineError as error:
+            return Checked(name, "", kind, None, {}, {}, ok=False, why=_short(error))
+        stack.callback(engine.close)
+        if kind == "own":
+            kind = own(engine)
+        try:
+            drawn = _draw(engine, pictures)
+            times = {n: _times(engine, pictures, n) for n in BATCHES}
+        except EngineError as error:
+            return Checked(name, engine.device, kind, None, {}, {}, ok=False, why=f"it cannot draw: {error}")
+        if drawn.shape != reference.shape or drawn.dtype != reference.dtype:
+            why = f"it gave {drawn.dtype} {drawn.shape}, not {reference.dtype} {reference.shape}"
+            return Checked(name, engine.device, kind, None, {}, {}, ok=False, why=why)
+        found = precision.psnr(drawn, reference)
+        ms, p95 = ({str(n): round(float(np.percentile(t, p)), 2) for n, t in times.items()} for p in (50, 95))
+        need = NEED[kind]
+        why = "" if found >= need else f"{found:.1f} dB from fp32, {need:.0f} are needed"
+        return Checked(name, engine.device, kind, found, ms, p95, ok=not why, why=why)
+
+
+def own(engine: Engine) -> str:
+    """The precision that OpenVINO chose by itself; its device tells."""
+    found = re.search(r"\b(?:f32|bf16|f16)\b", engine.device)
+    return {"f32": "fp32", "f16": "fp16", "bf16": "bf16"}[found[0]] if found else "fp32"
+
+
+def _short(error: EngineError) -> str:
+    return str(error).split(" / ", 1)[-1].partition(": ")[2] or str(error)
+
+
+def _draw(engine: Engine, pictures: U8) -> U8:
+    return np.concatenate([engine(pictures[i : i + MAX_BATCH]) for i in range(0, len(pictures), MAX_BATCH)])
+
+
+def _times(engine: Engine, pictures: U8, count: int) -> list[float]:
+    """Milliseconds of each timed call with ``count`` crops, in and out."""
+    batch = np.ascontiguousarray(np.resize(pictures, (count, *pictures.shape[1:])))
+    times = []
+    for number in range(WARM + RUNS):
+        began = time.perf_counter()
+        engine(batch)
+        if number >= WARM:
+            times.append(1000 * (time.perf_counter() - began))
+    return times
+
+
+def as_table(results: list[Checked]) -> str:
+    """Everything, for people."""
+    lines = [f"{'engine':16} {'precision':9} {'dB':>6} " + "".join(f"{f'ms x{n}':>9}" for n in BATCHES) + "   device"]
+    for r in results:
+        if r.psnr_db is None:
+            lines.append(f"{r.engine:16} {r.precision:9} {'-':>6}   {'REFUSED: ' if r.device else ''}{r.why}")
+        else:
+            times = "".join(f"{r.ms[str(n)]:9.2f}" for n in BATCHES)
+            lines.append(
+                f"{r.engine:16} {r.precision:9} {r.psnr_db:6.1f} {times}   {r.device}"
+                + (f"  REFUSED: {r.why}" if r.why else "")
+            )
+    return "\n".join(lines)

@@ -1,0 +1,140 @@
+"""One way to a plan for ``tensorrt`` 10.12 and newer and for TensorRT for RTX: strongly typed, one batch profile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from engines import EngineError, nvidia, rtx
+
+Profile = tuple[int, int, int]  # fewest, usual and most crops of a batch
+PROFILE: Final[Profile] = (1, 4, 8)
+OPERATOR: Final = "choose another engine, or leave the operator out of the network"
+
+
+def compile(  # noqa: A001 - what it does, under its own name: trt_build.compile
+    onnx: bytes,
+    profile: Profile = PROFILE,
+    *,
+    timing: Path | None = None,
+    progress: Callable[[str, float], None] = lambda _name, _share: None,
+    cancel: threading.Event | None = None,
+) -> bytes:
+    """Compile an ONNX file, of the precision it is written in. Needs no GPU with TensorRT for RTX.
+
+    timing: file of the timing cache (data-centre TensorRT), read and written. progress: is told a phase and its share
+    0..1, from the building thread. cancel: ends the build at its next step. Raises EngineError with TensorRT's reason.
+    """
+    library = nvidia.library()
+    trt = library.trt
+    here = _gpu_here()
+    if not library.rtx and not here:
+        raise EngineError(f"tensorrt compiles only where it runs: {nvidia.NO_DRIVER}")
+    log = nvidia.logger(trt)
+    builder = trt.Builder(log)
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, log)
+    if not parser.parse(onnx):
+        raise EngineError(f"TensorRT does not take the network: {_parse_error(parser)}; {OPERATOR}")
+    config = builder.create_builder_config()
+    config.clear_flag(trt.BuilderFlag.TF32)  # fp32 is what was asked for
+    monitor = _monitor(trt, progress, cancel)
+    config.progress_monitor = monitor
+    if library.rtx:
+        rtx.everywhere(trt, config, here=here)
+    elif timing is not None:
+        kept = timing.read_bytes() if timing.is_file() else b""
+        config.set_timing_cache(config.create_timing_cache(kept), ignore_mismatch=False)
+    shapes = builder.create_optimization_profile()
+    fed = network.get_input(0)
+    shapes.set_shape(fed.name, *[(n, *tuple(fed.shape)[1:]) for n in profile])
+    config.add_optimization_profile(shapes)
+    plan = _apart(lambda: builder.build_serialized_network(network, config), monitor.stop)
+    if plan is None:
+        if monitor.stop.is_set():
+            raise EngineError("compiling was cancelled")
+        raise EngineError(f"TensorRT could not compile the network: {log.reason()}; {OPERATOR}")
+    if not library.rtx and timing is not None:
+        _keep(timing, bytes(config.get_timing_cache().serialize()))
+    return bytes(plan)
+
+
+def _gpu_here() -> bool:
+    try:
+        nvidia.gpu()
+    except EngineError:
+        return False
+    return True
+
+
+def _parse_error(parser: Any) -> str:
+    errors = [parser.get_error(i) for i in range(parser.num_errors)]
+    if not errors:
+        return "it gives no reason"
+    operators = ", ".join(dict.fromkeys(e.node_operator() for e in errors if e.node_operator()))
+    return nvidia.plain(f"{operators}: {errors[0].desc()}" if operators else errors[0].desc())
+
+
+def _monitor(trt: Any, progress: Callable[[str, float], None], cancel: threading.Event | None) -> Any:
+    """TensorRT's progress, told and cancelled. An exception must not leave it: TensorRT would abort the process."""
+
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]  # the base is known at run time only
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+            self.stop = cancel or threading.Event()
+            self._steps: dict[str, int] = {}
+
+        def phase_start(self, phase_name: str, _parent_phase: str | None, num_steps: int) -> None:
+            self._steps[phase_name] = num_steps
+            self._tell(phase_name, 0)
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            self._tell(phase_name, step + 1)
+            return not self.stop.is_set()
+
+        def phase_finish(self, phase_name: str) -> None:
+            self._steps.pop(phase_name, None)
+
+        def _tell(self, name: str, step: int) -> None:
+            try:
+                progress(name, min(1.0, step / max(1, self._steps.get(name, 1))))
+            except Exception:  # noqa: BLE001 - see above
+                self.stop.set()
+
+    return Monitor()
+
+
+def _apart(work: Callable[[], Any], cancel: threading.Event) -> Any:
+    """``work()`` in a thread of its own: Ctrl-C reaches us here and cancels it, and never TensorRT's own code."""
+    answers: list[Any] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answers.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="compile")
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(0.1)
+    except BaseException:
+        cancel.set()
+        thread.join()
+        raise
+    if failures:
+        raise failures[0]
+    return answers[0]
+
+
+def _keep(file: Path, data: bytes) -> None:
+    part = file.with_name(f"streamtoon-{file.stem}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(file)
+    except OSError:  # it only saves time
+        part.unlink(missing_ok=True)

@@ -1,0 +1,133 @@
+"""What drawing a crop costs at least: arithmetic and memory traffic counted from the network, and what a card can do.
+
+The floor of a batch is the larger of its arithmetic over the card's matrix rate and its traffic over the card's memory
+rate, both measured on the same card by way of the same TensorRT; it takes every layer's input and output through memory
+once, elementwise layers fused into the convolution before them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from engines import nvidia, tensorrt
+from trt_build import plan, precision
+from trt_build.source import Source
+
+BYTES: Final = {"fp32": 4, "fp16": 2}
+MATRIX: Final = (2048, 24, 32)  # channels, layers and side of the network whose rate is the card's matrix rate
+CROPS: Final = 64  # of its batch
+BLOCK: Final = 1 << 29  # bytes copied to measure memory
+TIMES: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one crop: floating-point operations, activation values moved (each convolution's in and out), and weights."""
+
+    flop: int
+    moved: int
+    weights: int
+
+    def floor(self, crops: int, kind: str, rates: Rates) -> float:
+        """Seconds that ``crops`` crops take at least."""
+        traffic = (self.moved * crops + self.weights) * BYTES[kind]
+        return max(self.flop * crops / rates.flop[kind], traffic / rates.memory)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What a card was measured to do: FLOP a second by precision, bytes a second to and from its memory together."""
+
+    flop: dict[str, float]
+    memory: float
+
+
+def cost(onnx_path: Path, size: int) -> Cost:
+    """Counted while one crop is drawn on the CPU: shapes are the network's own, whatever it does with them."""
+    import onnxruntime as ort
+    from onnx import helper
+
+    model = precision.plain(onnx_path)
+    weights = {t.name: list(t.dims) for t in model.graph.initializer}
+    convs = [n for n in model.graph.node if n.op_type in ("Conv", "ConvTranspose")]
+    names = sorted({name for n in convs for name in (n.input[0], n.output[0])})
+    model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    drawn = session.run(names, {session.get_inputs()[0].name: np.zeros((1, size, size, 3), np.uint8)})
+    shapes = {name: values.shape for name, values in zip(names, drawn, strict=True)}
+    flop = sum(_flop(n, shapes, weights[n.input[1]]) for n in convs)
+    moved = sum(int(np.prod(shapes[n.input[0]])) + int(np.prod(shapes[n.output[0]])) for n in convs)
+    return Cost(flop, moved, sum(int(np.prod(weights[n.input[1]])) for n in convs))
+
+
+def _flop(node: Any, shapes: dict[str, tuple[int, ...]], weight: list[int]) -> int:
+    """Two for each multiply-add: each output of a convolution, each input of a transposed one, meets one filter."""
+    base = shapes[node.output[0] if node.op_type == "Conv" else node.input[0]]
+    return 2 * int(np.prod(base)) * int(np.prod(weight[1:]))
+
+
+def rates() -> Rates:
+    """Measure this card, by a network of nothing but matrix products. Raises EngineError where there is none."""
+    nvidia.gpu()
+    channels, layers, side = MATRIX
+    flop = {}
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place, "matrix.onnx")
+        file.write_bytes(_matrices(channels, layers, side))
+        whole = cost(file, side).flop * CROPS
+        for kind in ("fp32", "fp16"):
+            made = plan(Source("matrix", file, None, side), kind, profile=(CROPS, CROPS, CROPS), folder=Path(place))
+            engine = tensorrt.TensorRT(made.path, 1)
+            crops = np.zeros((CROPS, side, side, 3), np.uint8)
+            engine(crops)
+            flop[kind] = whole / min(_timed(partial(engine, crops)) for _ in range(TIMES))
+            engine.close()
+    return Rates(flop, _memory())
+
+
+def _matrices(channels: int, layers: int, side: int) -> bytes:
+    """uint8 crops through ``layers`` 1x1 convolutions of ``channels`` channels: one matrix product each."""
+    from trt_build.resnet9 import Graph
+
+    graph = Graph(0)
+    x = graph.add("Transpose", [graph.add("Cast", ["crops"], to=1)], perm=[0, 3, 1, 2])
+    x = graph.conv(x, 3, channels, 1)
+    for _ in range(layers):
+        x = graph.add("Relu", [graph.conv(x, channels, channels, 1)])
+    x = graph.add("Sigmoid", [graph.conv(x, channels, 4, 1)])
+    x = graph.add("Round", [graph.add("Mul", [x, graph.keep(np.float32(255))])])
+    graph.add("Cast", [graph.add("Transpose", [x], perm=[0, 2, 3, 1])], name="drawn", to=2)
+    return graph.file(side)
+
+
+def _memory() -> float:
+    """Bytes read and written a second while the card copies within its own memory."""
+    cuda = nvidia.runtime()
+    (source,) = nvidia.check(*cuda.cudaMalloc(BLOCK))
+    (target,) = nvidia.check(*cuda.cudaMalloc(BLOCK))
+
+    def copy() -> None:
+        nvidia.check(*cuda.cudaMemcpy(target, source, BLOCK, cuda.cudaMemcpyKind.cudaMemcpyDeviceToDevice))
+        nvidia.check(*cuda.cudaDeviceSynchronize())
+
+    copy()
+    best = min(_timed(copy) for _ in range(TIMES))
+    cuda.cudaFree(source)
+    cuda.cudaFree(target)
+    return 2 * BLOCK / best
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
