@@ -88,11 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     drawing = argparse.ArgumentParser(add_help=False)
     drawing.add_argument("--style", default="ink", help="a shipped style or the folder of one (default: ink)")
-    drawing.add_argument("--engine", default="auto", help="what draws: auto, openvino or echo (default: auto)")
-    drawing.add_argument(
-        "--threads", type=_threads, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2,
-        help="threads that drawing and coding may each use (default: one for every core)",
-    )  # fmt: skip
+    _engine_flags(drawing)
     regions = argparse.ArgumentParser(add_help=False)
     regions.add_argument("--region", choices=REGIONS, help="what is drawn (default: the style's)")
     regions.add_argument("--background", choices=BACKGROUNDS, help="what becomes of the rest (default: the style's)")
@@ -159,12 +155,55 @@ def _parser() -> argparse.ArgumentParser:
     )
     live.add_argument("--preview", action=argparse.BooleanOptionalAction, default=True, help="show a window")
 
+    web = command("web", _web, "the same in a browser: live, photos, films, styles, this machine")
+    web.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine alone)")
+    web.add_argument("--port", type=_port, default=7860, help="port to listen on; 0 takes a free one (default: 7860)")
+    web.add_argument("--auth", type=_auth, metavar="USER:PASSWORD", help="ask for them (default: nobody is asked)")
+    web.add_argument("--max-sessions", type=_count, default=4, help="people live at the same time (default: 4)")
+    web.add_argument("--max-upload", type=_count, default=500, help="megabytes of one uploaded file (default: 500)")
+    web.add_argument("--max-minutes", type=_count, default=10, help="length of a film (default: 10)")
+    web.add_argument(
+        "--ice", action="append", metavar="ADDRESS",
+        help="a STUN or TURN server, such as stun:stun.example.org:3478; may be given several times (default: none)",
+    )  # fmt: skip
+    web.add_argument(
+        "--share", action="store_true", help="let ANYBODY ON THE INTERNET who gets the address in, by Gradio's tunnel"
+    )
+    _engine_flags(web)
+
     doctor = command("doctor", _doctor, "look at this machine: what live has, what it lacks and what fixes it")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
 
     models = command("models", _models, "the face models: list them, or fetch them all now")
     models.add_argument("action", choices=("list", "fetch"))
     return parser
+
+
+def _engine_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", default="auto", help="what draws: auto, openvino or echo (default: auto)")
+    parser.add_argument(
+        "--threads", type=_threads, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2,
+        help="threads that drawing and coding may each use (default: one for every core)",
+    )  # fmt: skip
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 0 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1 to 100000")
+    return int(text)
+
+
+def _auth(text: str) -> tuple[str, str]:
+    user, _, password = text.partition(":")
+    if not user or not password:
+        raise argparse.ArgumentTypeError("it must be USER:PASSWORD")
+    return user, password
 
 
 def _threads(text: str) -> int:
@@ -341,6 +380,25 @@ def _live(args: argparse.Namespace) -> int:
     )
     done = session.session(options, args.style, make, _say)
     print(f"{done.new} new pictures, {done.dropped} dropped, latency {1000 * done.latency():.0f} ms, {done.engine}")
+    return 0
+
+
+def _web(args: argparse.Namespace) -> int:
+    import engines
+    from streamtoon.web.serve import serve
+    from streamtoon.web.settings import MEGABYTE, Settings
+
+    if args.engine != "auto" and args.engine not in engines.NAMES:
+        raise UsageError(f"no engine is called {args.engine!r}; choose one of auto, {', '.join(engines.NAMES)}")
+    if args.share and args.auth is None:
+        _say("SHARE: without --auth anybody who gets the address can use this machine")
+    serve(
+        Settings(
+            args.host, args.port, args.auth, args.max_sessions, args.max_upload * MEGABYTE, args.max_minutes,
+            tuple(args.ice or ()), args.share, args.engine, args.threads,
+        ),
+        _say,
+    )  # fmt: skip
     return 0
 
 

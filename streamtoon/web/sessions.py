@@ -1,0 +1,158 @@
+"""One session for each open page: its folder, its styles, what runs for it; all of it goes when the page does.
+
+Session folders lie in the folder that Gradio serves files from, under names nobody can guess: whoever has no address
+of a file cannot ask for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from streamtoon import styles
+from streamtoon.errors import UsageError
+from streamtoon.web.settings import Settings
+
+IDLE: Final = 3600.0  # seconds after which a session that asked for nothing is over
+PREFIX: Final = "streamtoon-"
+
+
+class Busy(UsageError):
+    """A limit was reached; the message says which and what to do."""
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """What belongs to one open page.
+
+    folder   its own; what is made for it lies here
+    styles   name -> folder of the styles it brought
+    closing  what to call when it ends: name -> function
+    """
+
+    key: str
+    folder: Path
+    styles: dict[str, Path] = field(default_factory=dict)
+    closing: dict[str, Callable[[], None]] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    seen: float = field(default_factory=time.monotonic)
+    live: Any = None  # the peer or the picture stream that draws for it now
+
+    def place(self) -> Path:
+        """A new folder of its own for one result."""
+        folder = self.folder / secrets.token_hex(8)
+        folder.mkdir()
+        return folder
+
+    def style(self, name: str) -> str:
+        """What ``styles.load`` takes for a name on the page. Raises UsageError: nobody names a folder from outside."""
+        if name in self.styles:
+            return str(self.styles[name])
+        if name in styles.names():
+            return name
+        raise UsageError(f"there is no style {name!r}; choose one of {', '.join(self.style_names())}")
+
+    def style_names(self) -> list[str]:
+        """The embedded styles, then those this session brought."""
+        return [*styles.names(), *self.styles]
+
+    def stop(self, name: str) -> None:
+        """Call what was noted under ``name``, once."""
+        with self.lock:
+            close = self.closing.pop(name, None)
+        if close is not None:
+            close()
+
+
+class Sessions:
+    """All of them. Use as a context manager: leaving ends every session and removes the folder."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.root = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+        self._sessions: dict[str, Session] = {}
+        self._owners: dict[Path, set[str]] = {}  # uploaded files; the same file may be uploaded twice
+        self._lock = threading.RLock()
+
+    def of(self, request: Any) -> Session:
+        """The session of a ``gr.Request``."""
+        key = str(request.session_hash)
+        with self._lock:
+            self._sweep()
+            session = self._sessions.get(key)
+            if session is None:
+                folder = self.root / secrets.token_hex(20)
+                folder.mkdir()
+                session = self._sessions[key] = Session(key, folder)
+            session.seen = time.monotonic()
+            return session
+
+    def adopt(self, session: Session, path: str) -> Path:
+        """Note that an uploaded file is this session's, so that it goes with it. Raises UsageError for other files."""
+        file = Path(path).resolve()
+        if not file.is_relative_to(self.root) or not file.is_file():
+            raise UsageError("that file is not here any more; upload it again")
+        limit = self.settings.max_upload
+        if file.stat().st_size > limit:
+            raise Busy(f"the file is larger than {limit / 1e6:g} MB, which is the limit here; give a smaller one")
+        with self._lock:
+            if not file.is_relative_to(session.folder):
+                self._owners.setdefault(file, set()).add(session.key)
+        return file
+
+    def enter_live(self, session: Session) -> None:
+        """Count this session as live. Raises Busy where too many are."""
+        with self._lock:
+            for other in self._sessions.values():
+                if other is not session and getattr(other.live, "idle", False):
+                    other.stop("live")
+            others = sum(s.live is not None for s in self._sessions.values() if s is not session)
+            if others >= self.settings.max_sessions:
+                raise Busy(f"{others} people are live here, which is the limit; try again in a while")
+            session.live = session.live or True
+
+    def end(self, key: str) -> None:
+        """End a session: stop what runs for it and remove its files. Nothing where there is none."""
+        with self._lock:
+            session = self._sessions.pop(key, None)
+            files = [file for file, owners in self._owners.items() if owners == {key}]
+            for owners in self._owners.values():
+                owners.discard(key)
+            for file in files:
+                del self._owners[file]
+        if session is None:
+            return
+        for name in list(session.closing):
+            with contextlib.suppress(Exception):  # one that fails must not keep the others, or the files, alive
+                session.stop(name)
+        for file in files:
+            shutil.rmtree(file.parent, ignore_errors=True)
+        shutil.rmtree(session.folder, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """End what nobody has asked anything of for long, and remove uploads that nobody used."""
+        now = time.monotonic()
+        for key, session in list(self._sessions.items()):
+            if now - session.seen > IDLE and not session.closing:
+                self.end(key)
+        owned = {s.folder for s in self._sessions.values()} | {file.parent for file in self._owners}
+        for folder in self.root.iterdir():
+            with contextlib.suppress(OSError):
+                if folder not in owned and time.time() - folder.stat().st_mtime > IDLE:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def __enter__(self) -> Sessions:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for key in list(self._sessions):
+            self.end(key)
+        shutil.rmtree(self.root, ignore_errors=True)
