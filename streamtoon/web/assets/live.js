@@ -34,6 +34,27 @@ window.streamtoon = window.streamtoon || {};
     NotReadableError: "Another program uses the camera. Close it there and press Start again.",
   })[error.name] || `The camera cannot be used: ${error.message}`;
 
+  // What the way there and back adds to the server's own part, in ms, and pictures a second as they arrive here. Means
+  // since the last look: encoding the camera's picture, the network's round trip, waiting for order, decoding.
+  let before = {};
+  const way = async (connection) => {
+    const found = {};
+    for (const row of (await connection.getStats()).values()) {
+      if (row.type === "candidate-pair" && row.nominated) found.trip = row.currentRoundTripTime || 0;
+      if (row.type === "outbound-rtp") Object.assign(found, { encoding: row.totalEncodeTime, encoded: row.framesEncoded });
+      if (row.type === "inbound-rtp") {
+        Object.assign(found, { waiting: row.jitterBufferDelay, emitted: row.jitterBufferEmittedCount,
+          decoding: row.totalDecodeTime, decoded: row.framesDecoded, at: row.timestamp });
+      }
+    }
+    const since = (what) => (found[what] || 0) - (before[what] || 0);
+    const mean = (what, count) => (since(count) > 0 ? since(what) / since(count) : 0);
+    const ms = 1000 * ((found.trip || 0) + mean("encoding", "encoded") + mean("waiting", "emitted") + mean("decoding", "decoded"));
+    const fps = before.at ? (1000 * since("decoded")) / since("at") : 0;
+    before = found;
+    return { ms, fps };
+  };
+
   const gathered = (connection) => new Promise((done) => {
     if (connection.iceGatheringState === "complete") return done();
     connection.addEventListener("icegatheringstatechange", () => {
@@ -83,11 +104,14 @@ window.streamtoon = window.streamtoon || {};
       }
     };
     const channel = peer.createDataChannel("meter");
-    channel.onmessage = ({ data }) => {
-      const now = JSON.parse(data);
+    before = {};
+    channel.onmessage = async ({ data }) => {
+      const now = JSON.parse(data), there = await way(mine);
+      if (peer !== mine) return;
       set("live-state", now.state === "drawn" ? "drawn" : now.state === "held" ? "held for a moment" : "card: nobody is seen");
-      set("live-fps", now.fps.toFixed(1));
-      set("live-latency", now.latency ? `${now.latency} ms` : "–");
+      set("live-fps", there.fps.toFixed(1));
+      set("live-latency", now.latency ? `${Math.round(now.latency + there.ms)} ms` : "–");
+      $("live-latency").title = `${now.latency} ms of it to draw, at ${now.fps} pictures a second`;
       set("live-dropped", now.dropped);
       set("live-engine", now.engine);
       $("live-engine").title = now.engine;
