@@ -8,6 +8,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from html import escape
 from typing import Any, Final, TypeVar
 
 import gradio as gr
@@ -63,5 +64,5 @@ def told(handler: F) -> F:
 
 
 def notice(text: str) -> gr.Error:
-    """A notice to raise."""
-    return gr.Error(text[:1].upper() + text[1:], title="That did not work", print_exception=False, duration=12)
+    """A notice to raise; the page reads it as HTML, so names in it are escaped."""
+    return gr.Error(escape(text[:1].upper() + text[1:], quote=False), title="That did not work", print_exception=False, duration=12)

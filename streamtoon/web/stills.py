@@ -19,7 +19,7 @@ from streamtoon.types import Drawn, Frame
 from streamtoon.web.settings import Settings, make_toon
 
 KEPT: Final = 4  # toons; each holds a network and two detectors
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "MPO")
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 PIXELS: Final = 40_000_000
 TYPES: Final = ".jpg, .png, .webp, .bmp or .tiff"
 
