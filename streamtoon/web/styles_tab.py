@@ -48,19 +48,18 @@ def build(sessions: Sessions, dropdowns: list[gr.Dropdown]) -> None:
     def bring(path: str | None, request: gr.Request) -> Any:
         same = [gr.update()] * len(dropdowns)
         if path is None:
-            yield gr.update(), gr.update(), *same
             return
         session = sessions.of(request)
-        yield look.notice("Checking…"), gr.update(), *same
+        yield look.notice("Checking…"), gr.update(), gr.update(), *same
         try:
             found = take(sessions, session, sessions.adopt(session, path))
         except Exception:
-            yield look.notice("This style was not taken.", "bad"), gr.update(), *same
+            yield look.notice("This style was not taken.", "bad"), gr.update(), None, *same
             raise
         choices = gr.update(choices=look.style_choices(session))
-        yield _checked(found), gallery(session), *[choices] * len(dropdowns)
+        yield _checked(found), gallery(session), None, *[choices] * len(dropdowns)
 
-    upload.upload(bring, [upload], [report, cards, *dropdowns], show_progress="hidden", api_visibility="private")
+    upload.upload(bring, [upload], [report, cards, upload, *dropdowns], show_progress="hidden", api_visibility="private")
 
 
 def take(sessions: Sessions, session: Session, archive: Path) -> list[str]:
