@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import gradio as gr
 
@@ -14,6 +14,10 @@ from streamtoon.web import films, look
 from streamtoon.web.films import Asked, Films, Stopped
 from streamtoon.web.notices import public, told
 from streamtoon.web.sessions import Sessions
+
+
+EMPTY: Final = "The film before and after will stand here. You can leave the other tabs running meanwhile."
+REEL: Final = '<rect x="3" y="5" width="18" height="14" rx="3"/><path d="M7 5v14M17 5v14M3 12h4M17 12h4"/>'
 
 
 class Film(gr.Video):
@@ -31,7 +35,7 @@ def build(sessions: Sessions, line: Films) -> gr.Dropdown:
     minutes, megabytes = sessions.settings.max_minutes, sessions.settings.max_upload / 1e6
     look.lead(f"Films up to {minutes:g} minutes and {megabytes:g} MB. Sound, timing and everything outside the drawing stay.")
     with gr.Row(equal_height=False):
-        with gr.Column(scale=3, min_width=280, elem_classes="panel"):
+        with gr.Column(scale=3, min_width=280, elem_classes="side"):
             film = Film(sources=["upload"], label="Your film", elem_id="film-in", height=240)
             style = gr.Dropdown(look.style_choices(None), value="ink", label="Style", elem_id="film-style")
             region = gr.Radio(look.REGIONS, value="head", label="What is drawn")
@@ -40,10 +44,10 @@ def build(sessions: Sessions, line: Films) -> gr.Dropdown:
                 label="Never show an undrawn frame", info="Frames without a face are held for half a second, then a card."
             )
             with gr.Row(elem_classes="actions"):
-                draw = gr.Button("Draw the film", variant="primary", elem_id="film-draw", interactive=False, min_width=120)
+                draw = gr.Button("Draw", variant="primary", elem_id="film-draw", interactive=False, min_width=120)
                 cancel = gr.Button("Cancel", elem_id="film-cancel", interactive=False, min_width=90)
         with gr.Column(scale=7, min_width=320):
-            news = gr.HTML(look.notice("Choose a film to begin."), elem_id="film-news")
+            news = gr.HTML(look.blank(EMPTY, REEL), elem_id="film-news")
             with gr.Row(elem_id="film-pair", visible=False) as pair:
                 before = gr.Video(label="Before", interactive=False, elem_id="film-before", min_width=240, buttons=[])
                 after = gr.Video(label="After", interactive=False, elem_id="film-after", min_width=240, buttons=[])
@@ -53,7 +57,7 @@ def build(sessions: Sessions, line: Films) -> gr.Dropdown:
     def ready(path: str | None, request: gr.Request) -> tuple[Any, ...]:
         off = gr.update(visible=False)
         if path is None:
-            return gr.update(interactive=False), look.notice("Choose a film to begin."), off, off
+            return gr.update(interactive=False), look.blank(EMPTY, REEL), off, off
         facts = films.look(sessions.adopt(sessions.of(request), path), sessions.settings)
         length = "unknown length" if facts.seconds is None else f"{facts.seconds:.1f} s"
         words = f"Ready: {facts.size[0]} × {facts.size[1]} px, {facts.rate:.4g} frames a second, {length}."

@@ -30,7 +30,7 @@ def build(sessions: Sessions, media: Loop) -> gr.Dropdown:
     with gr.Row(elem_classes="live", equal_height=False):
         with gr.Column(scale=7, min_width=320):
             gr.HTML(look.asset("stage.html"), elem_id="live-stage")
-        with gr.Column(scale=3, min_width=260, elem_classes="panel"):
+        with gr.Column(scale=3, min_width=260, elem_classes="side"):
             with gr.Row(elem_classes="actions"):
                 start = gr.Button("Start", variant="primary", elem_id="live-start", min_width=90)
                 stop = gr.Button("Stop", elem_id="live-stop", interactive=False, min_width=90)

@@ -37,7 +37,7 @@ def asset(name: str) -> str:
 def theme() -> gr.themes.Base:
     """Ink on paper, and the other way round in the dark. Only fonts that are on the machine already."""
     made = gr.themes.Base(
-        primary_hue=INK, secondary_hue=INK, neutral_hue=PAPER, radius_size=sizes.radius_lg, spacing_size=sizes.spacing_lg,
+        primary_hue=INK, secondary_hue=INK, neutral_hue=PAPER, radius_size=sizes.radius_lg, spacing_size=sizes.spacing_md,
         text_size=sizes.text_md, font=FONT, font_mono=MONO,
     )  # fmt: skip
     return made.set(
@@ -110,3 +110,8 @@ def facts(pairs: list[tuple[str, str]], *, label: str) -> str:
 def notice(text: str, kind: str = "plain") -> str:
     """A line of news as HTML; ``kind``: plain, good or bad."""
     return f'<p class="notice {kind}" role="status">{escape(text)}</p>'
+
+
+def blank(text: str, icon: str) -> str:
+    """The place where a result will be, as HTML; ``icon`` is the inside of a 24 x 24 SVG."""
+    return f'<div class="blank"><svg viewBox="0 0 24 24" aria-hidden="true">{icon}</svg><p>{escape(text)}</p></div>'

@@ -27,7 +27,7 @@ def build(sessions: Sessions, tab: gr.Tab) -> None:
         with gr.Column(scale=6, min_width=320):
             table = gr.HTML(look.notice("Looking at the machine; that takes some seconds."), elem_id="machine-table")
             again = gr.Button("Look again", elem_id="machine-look")
-        with gr.Column(scale=4, min_width=300, elem_classes="panel"):
+        with gr.Column(scale=4, min_width=300, elem_classes="side"):
             chart = gr.HTML(
                 look.notice("Draws 300 frames of a portrait clip, 1280 × 720, and compares with decoding and encoding alone."),
                 elem_id="machine-chart",

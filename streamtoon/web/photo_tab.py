@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import gradio as gr
 from PIL import Image
@@ -15,6 +15,10 @@ from streamtoon.web import look, stills
 from streamtoon.web.notices import told
 from streamtoon.web.sessions import Session, Sessions
 from streamtoon.web.stills import Choice, Stills
+
+
+EMPTY: Final = "Before and after will stand here, with a line between them that you can drag."
+FRAME: Final = '<rect x="3" y="4" width="18" height="16" rx="3"/><path d="M12 4v16m-5-6-1.5-2L7 10m10 4 1.5-2L17 10"/>'
 
 
 class Picture(gr.Image):
@@ -31,7 +35,7 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
     """The tab's content; the style dropdown, which the Styles tab adds to."""
     look.lead("Upload a photo, paste one, or take one. It stays in this session and goes when you close the page.")
     with gr.Row(equal_height=False):
-        with gr.Column(scale=3, min_width=280, elem_classes="panel"):
+        with gr.Column(scale=3, min_width=280, elem_classes="side"):
             photo = Picture(
                 sources=["upload", "clipboard", "webcam"], type="filepath", image_mode=None, label="Your photo",
                 height=260, elem_id="photo-in", placeholder="Drop a photo here\n or click to choose one",
@@ -45,9 +49,9 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
         with gr.Column(scale=7, min_width=320):
             pair = gr.ImageSlider(
                 label="Before and after", type="filepath", interactive=False, elem_id="photo-pair", max_height=620,
-                buttons=["fullscreen"],
+                buttons=["fullscreen"], visible=False,
             )  # fmt: skip
-            news = gr.HTML(look.notice("Before and after appear here; drag the line between them."), elem_id="photo-news")
+            news = gr.HTML(look.blank(EMPTY, FRAME), elem_id="photo-news")
             keep = gr.DownloadButton("Download the drawing", visible=False, elem_id="photo-keep")
             all_styles = gr.Gallery(
                 label="Every style", columns=2, object_fit="contain", visible=False, elem_id="photo-all",
@@ -56,17 +60,17 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
 
     @told
     def ready(path: str | None, request: gr.Request) -> tuple[Any, ...]:
-        on = gr.update(interactive=path is not None)
-        if path is None:
-            return on, on, None, gr.update(visible=False), look.notice("Choose another photo."), gr.update(visible=False)
-        stills.read(sessions.adopt(sessions.of(request), path))
-        return on, on, None, gr.update(visible=False), look.notice("Ready to draw."), gr.update(visible=False)
+        on, off = gr.update(interactive=path is not None), gr.update(visible=False)
+        if path is not None:
+            stills.read(sessions.adopt(sessions.of(request), path))
+        return on, on, gr.update(value=None, visible=False), off, look.blank(EMPTY, FRAME), off
 
     @told
     def one(path: str | None, style: str, region: str, background: str, request: gr.Request) -> tuple[Any, ...]:
         session = sessions.of(request)
         made = _draw(sessions, drawer, session, path, (style, region, background))
-        return (made.before, made.after), gr.update(value=made.after, visible=True), made.words
+        pair = gr.update(value=(made.before, made.after), visible=True)
+        return pair, gr.update(value=made.after, visible=True), made.words
 
     @told
     def all_of_them(path: str | None, region: str, background: str, request: gr.Request) -> Any:
