@@ -156,7 +156,9 @@ def _parser() -> argparse.ArgumentParser:
     live.add_argument("--preview", action=argparse.BooleanOptionalAction, default=True, help="show a window")
 
     web = command("web", _web, "the same in a browser: live, photos, films, styles, this machine")
-    web.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine alone)")
+    web.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine alone)"
+    )
     web.add_argument("--port", type=_port, default=7860, help="port to listen on; 0 takes a free one (default: 7860)")
     web.add_argument("--auth", type=_auth, metavar="USER:PASSWORD", help="ask for them (default: nobody is asked)")
     web.add_argument("--max-sessions", type=_count, default=4, help="people live at the same time (default: 4)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import gradio as gr
 
 from streamtoon.errors import UsageError
@@ -32,9 +34,9 @@ def build(sessions: Sessions, drawer: Stills, line: Films) -> None:
         return stills.save(drawn, session.place() / f"{source.stem[:40] or 'photo'}-{style}.png")
 
     @told
-    def film(  # noqa: ANN202
-        file: str, style: str, region: str, background: str, private: bool, request: gr.Request  # noqa: FBT001
-    ):  # fmt: skip
+    def film(
+        file: str, style: str, region: str, background: str, private: bool, request: gr.Request  # noqa: FBT001, PLR0917
+    ) -> Iterator[tuple[str, str]]:  # fmt: skip
         """Draw the people in a film; gives the drawn film (MP4) and a line about it."""
         session = sessions.of(request)
         source = sessions.adopt(session, _given(file))

@@ -18,16 +18,20 @@ from streamtoon.web.veil import Veil
 
 QUEUE: Final = 64  # events at most that wait
 AT_ONCE: Final = 8  # of one kind
-HEADER: Final = """<header class="top"><div><h1>streamtoon</h1><p>The same picture, with the people in it drawn.</p></div>
+HEADER: Final = """<header class="top">
+<div><h1>streamtoon</h1><p>The same picture, with the people in it drawn.</p></div>
 <button id="theme-toggle" type="button" aria-pressed="false" aria-label="Dark colours" title="Light or dark">
-<svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="8.5"/><path d="M12 3.5a8.5 8.5 0 0 1 0 17z"/></svg></button></header>"""
+<svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="8.5"/>
+<path d="M12 3.5a8.5 8.5 0 0 1 0 17z"/></svg>
+</button></header>"""
 
 
 def blocks(sessions: Sessions, media: Loop, drawer: Stills, line: Films) -> gr.Blocks:
     """The page itself."""
+    page: gr.Blocks
     with gr.Blocks(title="streamtoon", analytics_enabled=False) as page:
         gr.HTML(HEADER)
-        with gr.Tabs(elem_id="tabs"):
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Live", id="live"):
                 dropdowns = [live_tab.build(sessions, media)]
             with gr.Tab("Photo", id="photo"):

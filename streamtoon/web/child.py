@@ -65,8 +65,9 @@ def run() -> None:
     from engines import EngineError
     from streamtoon.errors import StreamtoonError
 
+    jobs: dict[str, Callable[..., dict[str, Any]]] = {"film": film, "bench": bench, "tryout": tryout}
     try:
-        say({"done": {"film": film, "bench": bench, "tryout": tryout}[job](say, **json.loads(text))})
+        say({"done": jobs[job](say, **json.loads(text))})
     except (StreamtoonError, EngineError) as error:
         say({"error": " ".join(str(error).split())})
     except Exception as error:  # noqa: BLE001 - told by the page, whatever it was

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -10,38 +9,31 @@ from typing import Any, Final
 import gradio as gr
 
 from streamtoon.errors import UsageError
-from streamtoon.web import films, look
-from streamtoon.web.films import Asked, Films, Stopped
+from streamtoon.web import films, look, uploads
+from streamtoon.web.films import Asked, Films, StoppedError
 from streamtoon.web.notices import public, told
 from streamtoon.web.sessions import Sessions
-
 
 EMPTY: Final = "The film before and after will stand here. You can leave the other tabs running meanwhile."
 REEL: Final = '<rect x="3" y="5" width="18" height="14" rx="3"/><path d="M7 5v14M17 5v14M3 12h4M17 12h4"/>'
 
 
-class Film(gr.Video):
-    """A film input that leaves the file as it is."""
-
-    is_template = True  # shown as gr.Video is
-
-    def preprocess(self, payload: Any) -> str | None:
-        """Where the upload lies."""
-        return None if payload is None else payload.path
-
-
 def build(sessions: Sessions, line: Films) -> gr.Dropdown:
     """The tab's content; the style dropdown, which the Styles tab adds to."""
     minutes, megabytes = sessions.settings.max_minutes, sessions.settings.max_upload / 1e6
-    look.lead(f"Films up to {minutes:g} minutes and {megabytes:g} MB. Sound, timing and everything outside the drawing stay.")
+    look.lead(
+        f"Films up to {minutes:g} minutes and {megabytes:g} MB. Sound, timing and everything outside the drawing stay."
+    )
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=280, elem_classes="side"):
-            film = Film(sources=["upload"], label="Your film", elem_id="film-in", height=240)
+            film = gr.Video(sources=["upload"], label="Your film", elem_id="film-in", height=240)
+            uploads.raw(film)
             style = gr.Dropdown(look.style_choices(None), value="ink", label="Style", elem_id="film-style")
             region = gr.Radio(look.REGIONS, value="head", label="What is drawn")
             background = gr.Radio(look.BACKGROUNDS, value="keep", label="The rest of the picture")
             private = gr.Checkbox(
-                label="Never show an undrawn frame", info="Frames without a face are held for half a second, then a card."
+                label="Never show an undrawn frame",
+                info="Frames without a face are held for half a second, then a card.",
             )
             with gr.Row(elem_classes="actions"):
                 draw = gr.Button("Draw", variant="primary", elem_id="film-draw", interactive=False, min_width=120)
@@ -60,11 +52,13 @@ def build(sessions: Sessions, line: Films) -> gr.Dropdown:
             return gr.update(interactive=False), look.blank(EMPTY, REEL), off, off
         facts = films.look(sessions.adopt(sessions.of(request), path), sessions.settings)
         length = "unknown length" if facts.seconds is None else f"{facts.seconds:.1f} s"
-        words = f"Ready: {facts.size[0]} × {facts.size[1]} px, {facts.rate:.4g} frames a second, {length}."
+        words = f"Ready: {facts.size[0]} x {facts.size[1]} px, {facts.rate:.4g} frames a second, {length}."
         return gr.update(interactive=True), look.notice(words), off, off
 
     @told
-    def run(path: str | None, style: str, region: str, background: str, private: bool, request: gr.Request) -> Any:  # noqa: FBT001
+    def run(  # noqa: PLR0917
+        path: str | None, style: str, region: str, background: str, private: bool, request: gr.Request  # noqa: FBT001
+    ) -> Any:  # fmt: skip
         if path is None:
             raise UsageError("there is no film yet; upload one first")
         session = sessions.of(request)
@@ -85,7 +79,7 @@ def build(sessions: Sessions, line: Films) -> gr.Dropdown:
                         told_summary(words["done"]), gr.update(visible=True), str(source), output,
                         gr.update(value=output, visible=True), *free,
                     )  # fmt: skip
-        except Stopped as stopped:
+        except StoppedError as stopped:
             yield look.notice(str(stopped).capitalize() + "."), same, same, same, same, *free
         except Exception:
             yield look.notice("The film was not drawn.", "bad"), same, same, same, same, *free
@@ -116,7 +110,10 @@ def bar(progress: dict[str, Any]) -> str:
     of = f" of {total}" if total else ""
     rest = "" if left is None else f" · {clock(left)} left"
     words = f"{frames}{of} frames · {progress['fps']:.1f} a second{rest}"
-    return f'<div class="progress" role="status"><progress {share} aria-label="Drawn so far"></progress><p>{escape(words)}</p></div>'
+    return (
+        f'<div class="progress" role="status"><progress {share} aria-label="Drawn so far"></progress>'
+        f"<p>{escape(words)}</p></div>"
+    )
 
 
 def clock(seconds: float) -> str:
@@ -130,7 +127,7 @@ def told_summary(done: dict[str, Any]) -> str:
         ("Frames", str(done["frames"])),
         ("Without a face", str(done["faceless"])),
         ("Speed", f"{done['fps']:.1f} a second"),
-        ("Size", f"{done['size'][0]} × {done['size'][1]} px"),
+        ("Size", f"{done['size'][0]} x {done['size'][1]} px"),
     ]
     html = look.facts(pairs, label="What was done") + "".join(look.notice(public(line)) for line in done["notices"])
     if done["damaged"]:
@@ -141,6 +138,6 @@ def told_summary(done: dict[str, Any]) -> str:
 def words(done: dict[str, Any], output: str) -> str:
     """The same in one line, for the API."""
     return (
-        f"{Path(output).name}: {done['frames']} frames, {done['faces']} faces, {done['faceless']} frames without a face, "
-        f"{done['fps']:.1f} fps"
+        f"{Path(output).name}: {done['frames']} frames, {done['faces']} faces, "
+        f"{done['faceless']} frames without a face, {done['fps']:.1f} fps"
     )

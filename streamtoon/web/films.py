@@ -13,7 +13,7 @@ from typing import Any, Final
 from streamtoon.errors import StreamtoonError, UsageError
 from streamtoon.sources import video
 from streamtoon.web import child
-from streamtoon.web.sessions import Busy, Session
+from streamtoon.web.sessions import BusyError, Session
 from streamtoon.web.settings import Settings
 
 WAITING: Final = 4  # films at most that wait behind the one being drawn
@@ -21,7 +21,7 @@ PIXELS: Final = 3840 * 2160  # of one frame
 LOOK: Final = 0.3  # seconds between two looks at the line
 
 
-class Stopped(StreamtoonError):
+class StoppedError(StreamtoonError):
     """Somebody pressed Cancel."""
 
 
@@ -46,18 +46,20 @@ class Facts:
 
 
 def look(file: Path, settings: Settings) -> Facts:
-    """Open a film and decode its first frame. Raises UsageError, SourceError for what is none, too long or too large."""
+    """Open a film and decode its first frame. Raises UsageError, SourceError for one that is none or beyond a limit."""
     with video.open(file, threads=1) as film:
         rate = float(film.rate)
         seconds = film.count / rate if film.count and rate else None
         width, height = film.size
     if seconds is not None and seconds > 60 * settings.max_minutes:
-        raise Busy(
+        raise BusyError(
             f"the film lasts {seconds / 60:.1f} minutes; {settings.max_minutes:g} minutes is the limit here: cut it, "
             "or draw it with `streamtoon convert`"
         )
     if width * height > PIXELS:
-        raise Busy(f"the film has {width}x{height} px; 3840x2160 is the limit here: draw it with `streamtoon convert`")
+        raise BusyError(
+            f"the film has {width}x{height} px; 3840x2160 is the limit here: draw it with `streamtoon convert`"
+        )
     return Facts(seconds, rate, (width, height))
 
 
@@ -72,8 +74,8 @@ class Films:
     def draw(self, session: Session, asked: Asked) -> Iterator[dict[str, Any]]:
         """Draw a film into the session's folder.
 
-        Yields {"ahead": films before it}, then {"progress": ...}, and in the end {"done": summary} with "output". Raises
-        Busy where the line is full, Stopped after Cancel, UsageError for a film that is none.
+        Yields {"ahead": films before it}, then {"progress": ...}, and in the end {"done": summary}, with "output".
+        Raises BusyError where the line is full, StoppedError after Cancel, UsageError for a film that is none.
         """
         look(asked.source, self._settings)
         gone = threading.Event()
@@ -84,7 +86,7 @@ class Films:
                 while (before := ahead()) > 0:
                     yield {"ahead": before}
                     if gone.wait(LOOK):
-                        raise Stopped("stopped; nothing was kept")
+                        raise StoppedError("stopped; nothing was kept")
                 yield from self._run(session, asked, gone)
             finally:
                 session.closing.pop("film", None)
@@ -107,7 +109,7 @@ class Films:
         finally:
             child.stop(process)
         if gone.is_set():
-            raise Stopped("stopped; nothing was kept")
+            raise StoppedError("stopped; nothing was kept")
 
     @contextmanager
     def _turn(self) -> Iterator[Any]:
@@ -115,7 +117,7 @@ class Films:
         ticket = object()
         with self._lock:
             if len(self._line) > WAITING:
-                raise Busy(f"{len(self._line)} films are waiting here already; try again in a few minutes")
+                raise BusyError(f"{len(self._line)} films are waiting here already; try again in a few minutes")
             self._line.append(ticket)
         try:
             yield lambda: self._line.index(ticket)

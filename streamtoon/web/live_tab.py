@@ -43,7 +43,7 @@ def build(sessions: Sessions, media: Loop) -> gr.Dropdown:
             )  # fmt: skip
             mirror = gr.Checkbox(value=True, label="Mirror my view", elem_id="live-mirror")
     talk = gr.Textbox(visible=False)
-    plain = stream_tab.build(sessions, style, region, background)
+    stream_tab.build(sessions, style, region, background)
 
     chosen = [style, region, background]
 
@@ -77,9 +77,8 @@ def build(sessions: Sessions, media: Loop) -> gr.Dropdown:
     stop.click(end, None, [start, stop, snap], js="() => { streamtoon.stop(); return [] }", **hidden)
     snap.click(None, None, None, js="() => streamtoon.snapshot()", **hidden)
     mirror.change(None, [mirror], None, js="(on) => streamtoon.mirror(on)", **hidden)
-    for control in chosen:
+    for control in (style, region, background):
         control.change(change, chosen, None, trigger_mode="always_last", **hidden)
-    del plain
     return style
 
 

@@ -37,8 +37,8 @@ def asset(name: str) -> str:
 def theme() -> gr.themes.Base:
     """Ink on paper, and the other way round in the dark. Only fonts that are on the machine already."""
     made = gr.themes.Base(
-        primary_hue=INK, secondary_hue=INK, neutral_hue=PAPER, radius_size=sizes.radius_lg, spacing_size=sizes.spacing_md,
-        text_size=sizes.text_md, font=FONT, font_mono=MONO,
+        primary_hue=INK, secondary_hue=INK, neutral_hue=PAPER, radius_size=sizes.radius_lg,
+        spacing_size=sizes.spacing_md, text_size=sizes.text_md, font=FONT, font_mono=MONO,
     )  # fmt: skip
     return made.set(
         body_background_fill="*neutral_50",

@@ -14,7 +14,7 @@ from streamtoon.meter import VERBS
 from streamtoon.styles import DEFAULT
 from streamtoon.web import child, look
 from streamtoon.web.notices import notice, public, told
-from streamtoon.web.sessions import Busy, Session, Sessions
+from streamtoon.web.sessions import BusyError, Session, Sessions
 
 WORDS: Final = {"ok": "ok", "missing": "not here", "broken": "broken"}
 PATIENCE: Final = 300.0  # seconds that a bench may take
@@ -29,7 +29,9 @@ def build(sessions: Sessions, tab: gr.Tab) -> None:
             again = gr.Button("Look again", elem_id="machine-look")
         with gr.Column(scale=4, min_width=300, elem_classes="side"):
             chart = gr.HTML(
-                look.notice("Draws 300 frames of a portrait clip, 1280 × 720, and compares with decoding and encoding alone."),
+                look.notice(
+                    "Draws 300 frames of a portrait clip, 1280 x 720, and compares with decoding and encoding alone."
+                ),
                 elem_id="machine-chart",
             )
             run = gr.Button("Measure the speed", variant="primary", elem_id="machine-bench")
@@ -48,7 +50,7 @@ def build(sessions: Sessions, tab: gr.Tab) -> None:
     def bench(request: gr.Request) -> Any:
         session = sessions.of(request)
         if not busy.acquire(blocking=False):
-            raise Busy("somebody is measuring already; try again in half a minute")
+            raise BusyError("somebody is measuring already; try again in half a minute")
         try:
             yield look.notice("Measuring; that takes half a minute."), gr.update(interactive=False)
             result = measure(sessions, session)
@@ -86,11 +88,16 @@ def measure(sessions: Sessions, session: Session) -> dict[str, Any]:
 def findings_table(findings: list[Finding]) -> str:
     """Doctor's findings as an HTML table, without paths of the machine."""
     rows = "".join(
-        f'<tr class="{f.state}{" needed" if f.needed else ""}"><td><span class="dot" aria-hidden="true"></span>{WORDS[f.state]}</td>'
+        f'<tr class="{f.state}{" needed" if f.needed else ""}">'
+        f'<td><span class="dot" aria-hidden="true"></span>{WORDS[f.state]}</td>'
         f'<th scope="row">{escape(f.name)}</th><td>{escape(public(f.what))}{_fix(f.fix)}</td></tr>'
         for f in findings
     )
-    verdict = "Everything that drawing needs is here." if doctor.works(findings) else "Something that drawing needs is missing."
+    verdict = (
+        "Everything that drawing needs is here."
+        if doctor.works(findings)
+        else "Something that drawing needs is missing."
+    )
     kind = "good" if doctor.works(findings) else "bad"
     return (
         f'{look.notice(verdict, kind)}<div class="table"><table><caption class="hidden">What this machine has</caption>'
@@ -108,14 +115,15 @@ def bench_chart(result: dict[str, Any]) -> str:
     ms = {verb: float(result["ms"][verb]) for verb in VERBS if verb in result["ms"]}
     longest = max([*ms.values(), 0.001])
     bars = "".join(
-        f'<div class="bar"><dt>{verb}</dt><dd><span style="width:{100 * value / longest:.1f}%"></span>{value:.2f} ms</dd></div>'
+        f'<div class="bar"><dt>{verb}</dt>'
+        f'<dd><span style="width:{100 * value / longest:.1f}%"></span>{value:.2f} ms</dd></div>'
         for verb, value in ms.items()
     )
     facts = look.facts(
         [
             ("Films drawn at", f"{result['fps']:.1f} fps"),
             ("Decode + encode alone", f"{result['floor_fps']:.1f} fps"),
-            ("Ratio", f"{result['ratio_to_transcode']:.2f} ×"),
+            ("Ratio", f"{result['ratio_to_transcode']:.2f} x"),
             ("Peak memory", f"{result['peak_mb']} MB"),
         ],
         label="Measured",
@@ -123,6 +131,7 @@ def bench_chart(result: dict[str, Any]) -> str:
     return (
         f'<figure class="chart"><figcaption>Milliseconds a frame, median of each verb (they overlap)</figcaption>'
         f'<dl class="bars">{bars}</dl></figure>{facts}'
-        f'<p class="small">{escape(str(result["style"]))} by {escape(str(result["engine"]))} on {escape(public(str(result["device"])))}, '
-        f"{result['frames']} frames of {result['size'][0]} × {result['size'][1]}</p>"
+        f'<p class="small">{escape(str(result["style"]))} by {escape(str(result["engine"]))} on '
+        f"{escape(public(str(result['device'])))}, "
+        f"{result['frames']} frames of {result['size'][0]} x {result['size'][1]}</p>"
     )

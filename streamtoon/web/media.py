@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Coroutine, Iterator
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import aioice.ice
 import numpy as np
@@ -57,7 +57,7 @@ class Loop:
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(call, *args)
 
-    def __enter__(self) -> Loop:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,7 +94,9 @@ def frame_of(picture: VideoFrame, index: int) -> Frame:
         view = samples(plane)[:, : plane.width]
         view.flags.writeable = False  # the decoder still predicts from them
         planes.append(view)
-    seconds = fractions.Fraction(picture.pts or 0) * fractions.Fraction(picture.time_base or fractions.Fraction(1, CLOCK))
+    seconds = fractions.Fraction(picture.pts or 0) * fractions.Fraction(
+        picture.time_base or fractions.Fraction(1, CLOCK)
+    )
     return Frame(tuple(planes), "yuv420p", index, seconds, CALLS)
 
 

@@ -55,7 +55,7 @@ def unpack(archive: Path, folder: Path) -> Unpacked:
         found.append(f"hash of {style.onnx.name} is the one in the card")
         looked = network.look(style.onnx)
         found.append(
-            f"network: {looked.nodes} nodes, {len(looked.operators)} kinds of operators, {looked.parameters:,} parameters"
+            f"network: {looked.nodes} nodes of {len(looked.operators)} operators, {looked.parameters:,} parameters"
         )
         found += _half(folder)
         found += _artefacts(folder)
@@ -115,7 +115,9 @@ def _copy(file: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit: in
         while part := packed.read(CHUNK):
             size += len(part)
             if size > limit:
-                raise UsageError(f"{target.name!r} in the zip unpacks to more than {limit / 1e6:.0f} MB; that is not taken")
+                raise UsageError(
+                    f"{target.name!r} in the zip unpacks to more than {limit / 1e6:.0f} MB; that is not taken"
+                )
             out.write(part)
     return size
 
@@ -150,7 +152,9 @@ def _artefacts(folder: Path) -> list[str]:
             try:
                 with Image.open(file, formats=("WEBP", "PNG", "JPEG")) as picture:
                     if picture.width * picture.height > PREVIEW_PIXELS:
-                        raise UsageError(f"{file.name} has {picture.width}x{picture.height} px; make the preview smaller")
+                        raise UsageError(
+                            f"{file.name} has {picture.width}x{picture.height} px; make the preview smaller"
+                        )
                     picture.load()
             except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
                 raise UsageError(f"{file.name} is no picture that can be opened; take it out or replace it") from None

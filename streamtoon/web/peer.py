@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
-from aiortc.exceptions import InvalidAccessError, InvalidStateError
 from aiortc.mediastreams import MediaStreamError
 
 from streamtoon.errors import UsageError
@@ -60,7 +59,7 @@ class Peer:
         self._live = live
         try:
             sdp = self._media.run(self._connect(offer, outgoing))
-        except (ValueError, InvalidAccessError, InvalidStateError, AttributeError, IndexError, KeyError):
+        except Exception:  # noqa: BLE001 - aiortc raises whatever its parser stumbles over
             toon.close()
             self.close()
             raise UsageError("the browser's offer cannot be understood; reload the page and start again") from None
@@ -105,7 +104,7 @@ class Peer:
 
     async def _connect(self, offer: str, outgoing: Outgoing) -> str:
         connection = self._connection = RTCPeerConnection(RTCConfiguration(iceServers=self._servers))
-        tasks = set()
+        tasks: set[asyncio.Future[None]] = set()
 
         @connection.on("track")
         def on_track(track: Any) -> None:

@@ -11,24 +11,13 @@ from PIL import Image
 
 from streamtoon.errors import UsageError
 from streamtoon.types import Frame
-from streamtoon.web import look, stills
+from streamtoon.web import look, stills, uploads
 from streamtoon.web.notices import told
 from streamtoon.web.sessions import Session, Sessions
 from streamtoon.web.stills import Choice, Stills
 
-
 EMPTY: Final = "Before and after will stand here, with a line between them that you can drag."
 FRAME: Final = '<rect x="3" y="4" width="18" height="16" rx="3"/><path d="M12 4v16m-5-6-1.5-2L7 10m10 4 1.5-2L17 10"/>'
-
-
-class Picture(gr.Image):
-    """An image input that leaves decoding to us: what is no picture becomes a readable notice."""
-
-    is_template = True  # shown as gr.Image is
-
-    def preprocess(self, payload: Any) -> str | None:
-        """Where the upload lies."""
-        return None if payload is None else payload.path
 
 
 def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
@@ -36,11 +25,12 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
     look.lead("Upload a photo, paste one, or take one. It stays in this session and goes when you close the page.")
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=280, elem_classes="side"):
-            photo = Picture(
+            photo = gr.Image(
                 sources=["upload", "clipboard", "webcam"], type="filepath", image_mode=None, label="Your photo",
                 height=260, elem_id="photo-in", placeholder="Drop a photo here\n or click to choose one",
                 alt_text="Your photo",
             )  # fmt: skip
+            uploads.raw(photo)
             style = gr.Dropdown(look.style_choices(None), value="ink", label="Style", elem_id="photo-style")
             region = gr.Radio(look.REGIONS, value="head", label="What is drawn")
             background = gr.Radio(look.BACKGROUNDS, value="keep", label="The rest of the picture")
@@ -110,12 +100,14 @@ def _draw(sessions: Sessions, drawer: Stills, session: Session, path: str | None
         [
             ("Faces drawn", str(drawn.faces)),
             ("Took", f"{1000 * seconds:.0f} ms"),
-            ("Size", f"{drawn.width} × {drawn.height} px"),
+            ("Size", f"{drawn.width} x {drawn.height} px"),
         ],
         label="What was done",
     )
     if drawn.state == "passthrough":
-        words = look.notice("No face was found, so the photo is as it was. Try “Everything”, or a closer picture.", "bad")
+        words = look.notice(
+            "No face was found, so the photo is as it was. Try “Everything”, or a closer picture.", "bad"
+        )
     return Made(_before(frame, place), after, words)
 
 

@@ -48,7 +48,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         if settings.share:
             say(f"SHARED: anybody who gets this address can use this machine: {_tunnel(port)}")
         if settings.host not in LOOPBACK and settings.auth is None:
-            say(f"OPEN: everybody who can reach {settings.host} can use this page; --auth USER:PASSWORD asks for a password")
+            say(f"OPEN: who can reach {settings.host} can use this page; --auth USER:PASSWORD asks for one")
         say(f"streamtoon is at http://{'[' + host + ']' if ':' in host else host}:{port}  (Ctrl-C ends it)")
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=SLOW, ws="none")
         uvicorn.Server(config).run(sockets=[listening])
@@ -63,7 +63,9 @@ def _listen(settings: Settings) -> socket.socket:
         listening.bind(found[4])
     except OSError as error:
         why = error.strerror or str(error)
-        raise UsageError(f"cannot listen on {settings.host}:{settings.port}: {why}; give another --host or --port") from None
+        raise UsageError(
+            f"cannot listen on {settings.host}:{settings.port}: {why}; give another --host or --port"
+        ) from None
     return listening
 
 
@@ -75,5 +77,5 @@ def _tunnel(port: int) -> str:
 
     try:
         return str(setup_tunnel("127.0.0.1", port, secrets.token_urlsafe(32), None, None))
-    except Exception as error:
-        raise UsageError(f"--share does not work here: {error}; leave it out, or see https://www.gradio.app/guides") from None
+    except (RuntimeError, ValueError, OSError) as error:
+        raise UsageError(f"--share does not work here: {error}; leave it out") from None

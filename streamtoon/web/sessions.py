@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from streamtoon import styles
 from streamtoon.errors import UsageError
@@ -25,7 +25,7 @@ IDLE: Final = 3600.0  # seconds after which a session that asked for nothing is 
 PREFIX: Final = "streamtoon-"
 
 
-class Busy(UsageError):
+class BusyError(UsageError):
     """A limit was reached; the message says which and what to do."""
 
 
@@ -102,21 +102,21 @@ class Sessions:
             raise UsageError("that file is not here any more; upload it again")
         limit = self.settings.max_upload
         if file.stat().st_size > limit:
-            raise Busy(f"the file is larger than {limit / 1e6:g} MB, which is the limit here; give a smaller one")
+            raise BusyError(f"the file is larger than {limit / 1e6:g} MB, which is the limit here; give a smaller one")
         with self._lock:
             if not file.is_relative_to(session.folder):
                 self._owners.setdefault(file, set()).add(session.key)
         return file
 
     def enter_live(self, session: Session) -> None:
-        """Count this session as live. Raises Busy where too many are."""
+        """Count this session as live. Raises BusyError where too many are."""
         with self._lock:
             for other in self._sessions.values():
                 if other is not session and getattr(other.live, "idle", False):
                     other.stop("live")
             others = sum(s.live is not None for s in self._sessions.values() if s is not session)
             if others >= self.settings.max_sessions:
-                raise Busy(f"{others} people are live here, which is the limit; try again in a while")
+                raise BusyError(f"{others} people are live here, which is the limit; try again in a while")
             session.live = session.live or True
 
     def end(self, key: str) -> None:
@@ -149,7 +149,7 @@ class Sessions:
                 if folder not in owned and time.time() - folder.stat().st_mtime > IDLE:
                     shutil.rmtree(folder, ignore_errors=True)
 
-    def __enter__(self) -> Sessions:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

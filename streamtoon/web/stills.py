@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from PIL import Image, UnidentifiedImageError
 
@@ -58,7 +58,7 @@ class Stills:
             for choice in [c for c in self._toons if c.style == style]:
                 self._toons.pop(choice).close()
 
-    def __enter__(self) -> Stills:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -71,9 +71,9 @@ class Stream:
             self._toon = None
 
 
-def build(sessions: Sessions, *chosen: gr.components.Component) -> gr.Accordion:
+def build(sessions: Sessions, *chosen: gr.components.Component) -> None:
     """The fold below the live picture."""
-    with gr.Accordion("No video here? Use the slower picture stream", open=False, elem_id="stream-fallback") as fold:
+    with gr.Accordion("No video here? Use the slower picture stream", open=False, elem_id="stream-fallback"):
         gr.HTML('<p class="lead">Sends single pictures, which every proxy lets through. The guard is the same.</p>')
         with gr.Row(elem_classes="stream-in"):
             camera = gr.Image(
@@ -90,15 +90,12 @@ def build(sessions: Sessions, *chosen: gr.components.Component) -> gr.Accordion:
         session = sessions.of(request)
         stream = _stream(sessions, session)
         settings = sessions.settings
-        return stream(
-            picture, (session.style(style), region, background), lambda c: make_toon(settings, *c, live=True)
-        )
+        return stream(picture, (session.style(style), region, background), lambda c: make_toon(settings, *c, live=True))
 
     camera.stream(
         step, [camera, *chosen], [drawn], stream_every=EVERY, time_limit=None, concurrency_limit=8,
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip
-    return fold
 
 
 def _stream(sessions: Sessions, session: Session) -> Stream:

@@ -17,7 +17,7 @@ from streamtoon.errors import UsageError
 from streamtoon.types import Style
 from streamtoon.web import child, look, parcel
 from streamtoon.web.notices import public, told
-from streamtoon.web.sessions import Busy, Session, Sessions
+from streamtoon.web.sessions import BusyError, Session, Sessions
 from streamtoon.web.tryout import PREVIEW
 
 PATIENCE: Final = 60.0  # seconds that trying a style may take
@@ -28,7 +28,9 @@ METRICS: Final = ("PSNR dB", "SSIM", "MS-SSIM", "matte IoU")
 
 def build(sessions: Sessions, dropdowns: list[gr.Dropdown]) -> None:
     """The tab's content; ``dropdowns`` get every style that is brought."""
-    look.lead("Every style is a small network and a card that says where it comes from. Bring your own as a zip of its folder.")
+    look.lead(
+        "Every style is a small network and a card that says where it comes from. Bring your own as a zip of its folder."
+    )
     cards = gr.HTML(gallery(None), elem_id="style-cards")
     with gr.Row(equal_height=False, elem_classes="bring"):
         with gr.Column(scale=4, min_width=280):
@@ -38,8 +40,8 @@ def build(sessions: Sessions, dropdowns: list[gr.Dropdown]) -> None:
         with gr.Column(scale=6, min_width=300):
             report = gr.HTML(
                 look.notice(
-                    "Checked before use: every path and size in the zip, the hash, the network’s operators, the preview, and "
-                    "a drawing of the embedded portrait. Only this page can use it, and it goes when you leave."
+                    "Checked before use: paths and sizes in the zip, the hash, the network's operators, its preview, "
+                    "and a drawing of the embedded portrait. Only this page can use it, and it goes when you leave."
                 ),
                 elem_id="style-report",
             )
@@ -59,16 +61,18 @@ def build(sessions: Sessions, dropdowns: list[gr.Dropdown]) -> None:
         choices = gr.update(choices=look.style_choices(session))
         yield _checked(found), gallery(session), None, *[choices] * len(dropdowns)
 
-    upload.upload(bring, [upload], [report, cards, upload, *dropdowns], show_progress="hidden", api_visibility="private")
+    upload.upload(
+        bring, [upload], [report, cards, upload, *dropdowns], show_progress="hidden", api_visibility="private"
+    )
 
 
 def take(sessions: Sessions, session: Session, archive: Path) -> list[str]:
     """Check a style's zip and add the style to a session: what was found, one line each.
 
-    Raises UsageError for anything that is wrong with it, Busy where the session has too many.
+    Raises UsageError for anything that is wrong with it, BusyError where the session has too many.
     """
     if len(session.styles) >= MINE:
-        raise Busy(f"{MINE} styles of your own are the limit here; reload the page to begin anew")
+        raise BusyError(f"{MINE} styles of your own are the limit here; reload the page to begin anew")
     folder = session.folder / f"style-{secrets.token_hex(8)}"
     unpacked = parcel.unpack(archive, folder)
     process = child.start(
@@ -103,13 +107,18 @@ def gallery(session: Session | None) -> str:
 
 def _card(style: Style) -> str:
     text = _text(style.folder / "CARD.md")
-    rows = [("Network", _cell(text, "network")), ("Licence", style.licence or "not said"), ("Data", _section(text, "Data"))]
+    rows = [
+        ("Network", _cell(text, "network")),
+        ("Licence", style.licence or "not said"),
+        ("Data", _section(text, "Data")),
+    ]
     listed = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in rows if value)
     metrics = look.facts(_metrics(text), label="Measured on clean photos") if _metrics(text) else ""
     whole = f"<details><summary>The whole card</summary><pre>{escape(text)}</pre></details>" if text else ""
     mine = "" if style.folder.parent == styles.FOLDER else '<span class="tag">yours</span>'
     return (
-        f'<article class="card">{_picture(style)}<div class="card-text"><h3>{escape(style.title or style.name)}{mine}</h3>'
+        f'<article class="card">{_picture(style)}<div class="card-text">'
+        f"<h3>{escape(style.title or style.name)}{mine}</h3>"
         f"<p>{escape(_first(text))}</p><dl>{listed}</dl>{metrics}{whole}</div></article>"
     )
 
@@ -119,7 +128,7 @@ def _picture(style: Style) -> str:
         file = style.folder / name
         if file.is_file():
             data = base64.b64encode(file.read_bytes()).decode()
-            alt = f"NASA’s portrait of Eileen Collins in the style {style.name}"
+            alt = f"NASA's portrait of Eileen Collins in the style {style.name}"
             return f'<img src="data:image/{KINDS[file.suffix]};base64,{data}" alt="{escape(alt)}">'
     return ""
 

@@ -19,13 +19,19 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 TEXT: Final = (b"application/json", b"text/")
-BUILT: Final = ("/assets/", "/static/", "/svelte/")  # Gradio's own scripts: they know no path, and are worth compressing
+BUILT: Final = (
+    "/assets/",
+    "/static/",
+    "/svelte/",
+)  # Gradio's own scripts: they know no path, and are worth compressing
 LIMIT: Final = 16_000_000  # bytes of a JSON body; the picture stream's pictures are the largest
 HEADERS: Final = [
     (
         b"content-security-policy",
-        b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:; "
-        b"object-src 'none'; base-uri 'self'; frame-ancestors 'self'",
+        (
+            b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:; "
+            b"object-src 'none'; base-uri 'self'; frame-ancestors 'self'"
+        ),
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),

@@ -1,4 +1,4 @@
-"""A real server and a real browser for tests/web: the command itself, Debian's chromium, a camera made of the portrait."""
+"""A real server and a real browser: the command itself, Debian's chromium, a camera that shows the portrait."""
 
 import base64
 import io

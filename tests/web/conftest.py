@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import browsing  # noqa: E402
+import browsing
 
 REQUIRED = os.environ.get("REQUIRE_BROWSER") == "1"
 
@@ -28,7 +28,7 @@ def browser(camera):
 
 
 @pytest.fixture(scope="session")
-def site(browser):
+def site(browser):  # noqa: ARG001 - without one it skips
     running = browsing.Site()
     yield running
     running.close()

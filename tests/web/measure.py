@@ -47,26 +47,29 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         film = browsing.camera(Path(folder) / "portrait.y4m")
         site = browsing.Site(*sys.argv[2:])
-        with sync_playwright() as playwright, browsing.chromium(playwright, film) as browser:
-            with browsing.visitor(browser, site.address) as page:
-                browsing.start(page)
-                time.sleep(5)
-                server = family(site.process.pid)
-                browsers = family(os.getpid()) - server - {os.getpid()}
-                began, used = time.monotonic(), (spent(server), spent(browsers))
-                rates = []
-                while time.monotonic() - began < seconds:
-                    rates.append(browsing.new_pictures(page, 60))
-                    print(
-                        f"presented {rates[-1]:.1f} fps, decoded {page.inner_text('#live-fps')} fps, "
-                        f"latency {page.inner_text('#live-latency')} ({page.get_attribute('#live-latency', 'title')}), "
-                        f"dropped {page.inner_text('#live-dropped')}"
-                    )
-                wall = time.monotonic() - began
+        with (
+            sync_playwright() as playwright,
+            browsing.chromium(playwright, film) as browser,
+            browsing.visitor(browser, site.address) as page,
+        ):
+            browsing.start(page)
+            time.sleep(5)
+            server = family(site.process.pid)
+            browsers = family(os.getpid()) - server - {os.getpid()}
+            began, used = time.monotonic(), (spent(server), spent(browsers))
+            rates = []
+            while time.monotonic() - began < seconds:
+                rates.append(browsing.new_pictures(page, 60))
                 print(
-                    f"cores busy: server {(spent(server) - used[0]) / wall:.2f}, "
-                    f"browser {(spent(browsers) - used[1]) / wall:.2f} of {os.cpu_count()}"
+                    f"presented {rates[-1]:.1f} fps, decoded {page.inner_text('#live-fps')} fps, "
+                    f"latency {page.inner_text('#live-latency')} ({page.get_attribute('#live-latency', 'title')}), "
+                    f"dropped {page.inner_text('#live-dropped')}"
                 )
+            wall = time.monotonic() - began
+            print(
+                f"cores busy: server {(spent(server) - used[0]) / wall:.2f}, "
+                f"browser {(spent(browsers) - used[1]) / wall:.2f} of {os.cpu_count()}"
+            )
         site.close()
 
 

@@ -31,7 +31,9 @@ def test_drawn_pictures_move(page):
     assert first.shape == second.shape == (480, 640, 3)
     assert np.abs(first.astype(int) - second).mean() > 1  # it moves
     cameras = camera_pictures(first.shape)
-    assert min(nearest(c, cameras[:i] + cameras[i + 1 :]) for i, c in enumerate(cameras[1:-1], 1)) < 15  # the measure works
+    assert (
+        min(nearest(c, cameras[:i] + cameras[i + 1 :]) for i, c in enumerate(cameras[1:-1], 1)) < 15
+    )  # the measure works
     assert nearest(first, cameras) > 40
     assert corner(first).min() > 245  # paper, where the camera shows a flag
     assert float((first < 60).all(axis=2).mean()) > 0.02  # and ink on it

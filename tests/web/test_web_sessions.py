@@ -1,6 +1,5 @@
 """Two people at once, what goes when they go, and that no answer tells where this machine keeps things."""
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -84,7 +83,13 @@ def test_no_answer_tells_a_path(browser, site, tmp_path):
     """Every text the browser gets while all tabs are used."""
     photo = tmp_path / "collins.png"
     Image.fromarray(portrait.picture()).save(photo)
-    secrets = [tempfile.gettempdir() + "/", str(Path.home()) + "/", sys.prefix, str(Path(__file__).parent.parent), os.getcwd()]
+    secrets = [
+        tempfile.gettempdir() + "/",
+        str(Path.home()) + "/",
+        sys.prefix,
+        str(Path(__file__).parent.parent),
+        str(Path.cwd()),
+    ]
     told = []
 
     def note(response):
@@ -144,8 +149,8 @@ def test_everything_has_a_name(page, tab_name):
     tab(page, tab_name)
     page.wait_for_timeout(300)
     nameless = page.evaluate(
-        """() => [...document.querySelectorAll('button, input, select, textarea, video, img')].filter((e) => e.offsetParent
-        && !(e.innerText?.trim() || e.ariaLabel || e.title || e.alt || e.labels?.length || e.getAttribute('aria-labelledby')
-        || e.type === 'file')).map((e) => e.outerHTML.slice(0, 200))"""
+        """() => [...document.querySelectorAll('button, input, select, textarea, video, img')].filter((e) =>
+        e.offsetParent && !(e.innerText?.trim() || e.ariaLabel || e.title || e.alt || e.labels?.length
+        || e.getAttribute('aria-labelledby') || e.type === 'file')).map((e) => e.outerHTML.slice(0, 200))"""
     )
     assert nameless == []

@@ -20,7 +20,8 @@ INK = styles.FOLDER / "ink"
 def style_files(name="mine", network=None):
     """The files of a good style: the shipped ink under another name."""
     data = (INK / "ink.onnx").read_bytes() if network is None else network
-    card = f'name = "{name}"\ntitle = "my own"\nonnx = "{name}.onnx"\nsha256 = "{hashlib.sha256(data).hexdigest()}"\nmargin = 2.5\n'
+    sha256 = hashlib.sha256(data).hexdigest()
+    card = f'name = "{name}"\ntitle = "my own"\nonnx = "{name}.onnx"\nsha256 = "{sha256}"\nmargin = 2.5\n'
     return {
         "style.toml": card.encode(), f"{name}.onnx": data, "CARD.md": b"# mine\n\n<b>A card</b> of mine.\n",
         "preview.webp": (INK / "preview.webp").read_bytes(),
@@ -65,7 +66,17 @@ def test_a_good_one_is_taken(tmp_path):
     unpacked = parcel.unpack(zipped(tmp_path / "mine.zip", style_files()), tmp_path / "out")
     assert unpacked.style.name == "mine"
     assert any("operators" in line for line in unpacked.found)
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["CARD.md", "mine.onnx", "preview.webp", "style.toml"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "CARD.md",
+        "mine.onnx",
+        "preview.webp",
+        "style.toml",
+    ]
+
+
+def card(files, old, new):
+    """The same files, with something else in style.toml."""
+    return {**files, "style.toml": files["style.toml"].replace(old, new)}
 
 
 BAD = {
@@ -83,9 +94,8 @@ BAD = {
     "another hash": (lambda f: {**f, "mine.onnx": f["mine.onnx"] + b"x"}, "sha256"),
     "a broken preview": (lambda f: {**f, "preview.webp": b"no picture"}, "no picture"),
     "a name that is taken": (lambda _: style_files("ink"), "already"),
-    "a name that is a path": (lambda f: {**f, "style.toml": f["style.toml"].replace(b'name = "mine"', b'name = "../x"')}, "letters"),
-    "a network elsewhere": (
-        lambda f: {**f, "style.toml": f["style.toml"].replace(b'"mine.onnx"', b'"../../ink/ink.onnx"')}, "not in the folder"),
+    "a name that is a path": (lambda f: card(f, b'name = "mine"', b'name = "../x"'), "letters"),
+    "a network elsewhere": (lambda f: card(f, b'"mine.onnx"', b'"../../ink/ink.onnx"'), "not in the folder"),
     "no network": (lambda _: style_files(network=b"this is no network"), "no ONNX|holds no network"),
     "a foreign operator": (
         lambda _: style_files(network=network(helper.make_node("Run", ["in"], ["out"], domain="evil"))), "evil.Run"),
@@ -121,7 +131,7 @@ def test_sizes_in_headers_are_not_believed(tmp_path):
     lied = data.replace((5_000_000).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
     assert lied != data
     (tmp_path / "liar.zip").write_bytes(lied)
-    with pytest.raises(UsageError, match="unpacks to more|no zip"):
+    with pytest.raises(UsageError, match=r"unpacks to more|no zip"):
         parcel.unpack(tmp_path / "liar.zip", tmp_path / "out")
 
 
