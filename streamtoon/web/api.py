@@ -34,8 +34,8 @@ def build(sessions: Sessions, drawer: Stills, line: Films) -> None:
         return stills.save(drawn, session.place() / f"{source.stem[:40] or 'photo'}-{style}.png")
 
     @told
-    def film(
-        file: str, style: str, region: str, background: str, private: bool, request: gr.Request  # noqa: FBT001, PLR0917
+    def film(  # noqa: PLR0917
+        file: str, style: str, region: str, background: str, private: bool, request: gr.Request  # noqa: FBT001
     ) -> Iterator[tuple[str, str]]:  # fmt: skip
         """Draw the people in a film; gives the drawn film (MP4) and a line about it."""
         session = sessions.of(request)

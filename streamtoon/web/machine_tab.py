@@ -30,7 +30,7 @@ def build(sessions: Sessions, tab: gr.Tab) -> None:
         with gr.Column(scale=4, min_width=300, elem_classes="side"):
             chart = gr.HTML(
                 look.notice(
-                    "Draws 300 frames of a portrait clip, 1280 x 720, and compares with decoding and encoding alone."
+                    "Draws 120 frames of a portrait clip, 1280 x 720, and compares with decoding and encoding alone."
                 ),
                 elem_id="machine-chart",
             )
@@ -50,9 +50,9 @@ def build(sessions: Sessions, tab: gr.Tab) -> None:
     def bench(request: gr.Request) -> Any:
         session = sessions.of(request)
         if not busy.acquire(blocking=False):
-            raise BusyError("somebody is measuring already; try again in half a minute")
+            raise BusyError("somebody is measuring already; try again in a while")
         try:
-            yield look.notice("Measuring; that takes half a minute."), gr.update(interactive=False)
+            yield look.notice("Measuring; that takes some seconds."), gr.update(interactive=False)
             result = measure(sessions, session)
         except Exception:
             yield look.notice("It was not measured.", "bad"), gr.update(interactive=True)

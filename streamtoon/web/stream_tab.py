@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from fractions import Fraction
 from typing import Any, Final
 
+import cv2
 import gradio as gr
 import numpy as np
 
@@ -16,12 +18,14 @@ from streamtoon.sinks import check
 from streamtoon.sinks.letterbox import CALLS
 from streamtoon.toon import Toon
 from streamtoon.types import U8, Frame
+from streamtoon.web import look
 from streamtoon.web.notices import told
 from streamtoon.web.sessions import Session, Sessions
 from streamtoon.web.settings import make_toon
 
 STREAM: Final = "live"  # a session has one of the two
 EVERY: Final = 0.1  # seconds between two pictures
+FACE: Final = '<circle cx="12" cy="9" r="4"/><path d="M4 20c.5-5 3.5-7 8-7s7.5 2 8 7"/>'
 IDLE: Final = 30.0  # seconds without a picture after which somebody else may have the place
 
 
@@ -80,22 +84,30 @@ def build(sessions: Sessions, *chosen: gr.components.Component) -> None:
                 sources=["webcam"], streaming=True, label="Camera (stays with you until you press record)",
                 elem_id="stream-camera", height=300, webcam_options=gr.WebcamOptions(mirror=False),
             )  # fmt: skip
-            drawn = gr.Image(label="Drawn", interactive=False, elem_id="stream-drawn", height=300, buttons=[],
-                             alt_text="You, drawn")  # fmt: skip
+            drawn = gr.HTML(look.blank("The drawing appears here.", FACE), elem_id="stream-drawn")
 
     @told
-    def step(picture: U8 | None, style: str, region: str, background: str, request: gr.Request) -> U8 | None:
+    def step(picture: U8 | None, style: str, region: str, background: str, request: gr.Request) -> str:
         if picture is None:
-            return None
+            return look.blank("The drawing appears here.", FACE)
         session = sessions.of(request)
         stream = _stream(sessions, session)
         settings = sessions.settings
-        return stream(picture, (session.style(style), region, background), lambda c: make_toon(settings, *c, live=True))
+        return shown(
+            stream(picture, (session.style(style), region, background), lambda c: make_toon(settings, *c, live=True))
+        )
 
     camera.stream(
         step, [camera, *chosen], [drawn], stream_every=EVERY, time_limit=None, concurrency_limit=8,
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip
+
+
+def shown(picture: U8) -> str:
+    """A picture as HTML that holds it: Gradio's own image output would leave a file for each on the disk."""
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    text = base64.b64encode(data.tobytes()).decode()
+    return f'<img class="stream" alt="You, drawn" src="data:image/jpeg;base64,{text}">'
 
 
 def _stream(sessions: Sessions, session: Session) -> Stream:

@@ -28,9 +28,7 @@ METRICS: Final = ("PSNR dB", "SSIM", "MS-SSIM", "matte IoU")
 
 def build(sessions: Sessions, dropdowns: list[gr.Dropdown]) -> None:
     """The tab's content; ``dropdowns`` get every style that is brought."""
-    look.lead(
-        "Every style is a small network and a card that says where it comes from. Bring your own as a zip of its folder."
-    )
+    look.lead("Every style is a small network and a card that says where it is from. Bring your own as a zip.")
     cards = gr.HTML(gallery(None), elem_id="style-cards")
     with gr.Row(equal_height=False, elem_classes="bring"):
         with gr.Column(scale=4, min_width=280):

@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -33,10 +35,15 @@ def camera(path, count=60, size=(640, 480), fps=30):
     return path
 
 
+def folders():
+    return set(Path(tempfile.gettempdir()).glob("streamtoon-*"))
+
+
 class Site:
-    """A running ``streamtoon web``: its address and what it has said so far."""
+    """A running ``streamtoon web``: its address, what it has said so far, and the folder it keeps files in."""
 
     def __init__(self, *flags):
+        before = folders()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "streamtoon", "web", "--port", "0", *flags],
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
@@ -56,6 +63,10 @@ class Site:
         threading.Thread(target=listen, daemon=True).start()
         ready.wait(90)
         assert hasattr(self, "address"), self.said
+        (self.root,) = folders() - before
+
+    def files(self):
+        return [p for p in self.root.rglob("*") if p.is_file()]
 
     def close(self):
         self.process.terminate()

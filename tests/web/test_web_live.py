@@ -120,5 +120,15 @@ def test_without_webrtc_the_picture_stream_takes_over(browser, site):
     page.click("#live-start")
     page.wait_for_selector("#live-notice:not([hidden])")
     assert "no WebRTC" in page.inner_text("#live-notice")
-    page.wait_for_selector("#stream-camera", state="visible")
+    before = site.files()
+    page.get_by_text("Click to Access Webcam").click()
+    page.get_by_role("button", name="capture photo").click()
+    page.wait_for_selector("#stream-drawn img")
+    page.wait_for_function(  # from the card, which has no black, to a drawing
+        """() => { const i = document.querySelector('#stream-drawn img'), c = document.createElement('canvas');
+        c.width = i.naturalWidth; c.height = i.naturalHeight; const s = c.getContext('2d'); s.drawImage(i, 0, 0);
+        const d = s.getImageData(0, 0, c.width, c.height).data; let black = 0;
+        for (let k = 0; k < d.length; k += 4) black += d[k] < 50; return black > 2000 && d[0] > 240; }"""
+    )
+    assert site.files() == before  # no camera picture touches the disk
     context.close()

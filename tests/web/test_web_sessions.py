@@ -12,14 +12,6 @@ from PIL import Image
 from streamtoon.sources import portrait
 
 
-def folders():
-    return set(Path(tempfile.gettempdir()).glob("streamtoon-*"))
-
-
-def files(folder):
-    return [p for p in folder.rglob("*") if p.is_file()]
-
-
 def test_two_people_at_once(browser, site):
     with visitor(browser, site.address) as one, visitor(browser, site.address) as other:
         start(one)
@@ -42,18 +34,16 @@ def test_two_people_at_once(browser, site):
 def test_a_session_ends_with_its_page(browser, tmp_path):
     photo = tmp_path / "collins.png"
     Image.fromarray(portrait.picture()).save(photo)
-    before = folders()
     site = Site("--max-sessions", "1")
     try:
-        (root,) = folders() - before
         with visitor(browser, site.address) as page:
             tab(page, "Photo")
             page.set_input_files("#photo-in input[type=file]", photo)
             page.click("#photo-draw:not([disabled])")
             page.wait_for_selector("#photo-pair img >> nth=1")
             addresses = [img.get_attribute("src") for img in page.query_selector_all("#photo-pair img")]
-            assert all(str(root) not in address for address in addresses)
-            assert files(root)
+            assert all(str(site.root) not in address for address in addresses)
+            assert site.files()
             tab(page, "Live")
             start(page)
             with visitor(browser, site.address) as late:
@@ -62,12 +52,12 @@ def test_a_session_ends_with_its_page(browser, tmp_path):
                 assert "limit" in late.inner_text("#live-notice")
                 late.wait_for_selector("#live-start:not([disabled])")
         with visitor(browser, site.address) as page:
-            wait_for(lambda: not files(root))
+            wait_for(lambda: not site.files())
             start(page)  # the place is free again
         assert site.process.poll() is None
     finally:
         site.close()
-    wait_for(lambda: not root.exists())
+    wait_for(lambda: not site.root.exists())
 
 
 def wait_for(true, patience=30.0):

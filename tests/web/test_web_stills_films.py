@@ -93,7 +93,7 @@ def test_a_film_is_cancelled(page, tmp_path):
     long = tmp_path / "long.mp4"
     guard = Guard(private=False)
     with sinks.write(str(long), rate=30) as send:
-        for frame in portrait.read("portrait:300@1280x720"):
+        for frame in portrait.read("portrait:300@640x360"):
             send(guard(frame, None, 0))
     tab(page, "Film")
     page.set_input_files("#film-in input[type=file]", long)
