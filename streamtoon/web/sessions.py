@@ -22,7 +22,7 @@ from streamtoon.errors import UsageError
 from streamtoon.web.settings import Settings
 
 IDLE: Final = 3600.0  # seconds after which a session that asked for nothing is over
-PREFIX: Final = "streamtoon-"
+PREFIX: Final = "streamtoon-web-"
 
 
 class BusyError(UsageError):

@@ -35,19 +35,15 @@ def camera(path, count=60, size=(640, 480), fps=30):
     return path
 
 
-def folders():
-    return set(Path(tempfile.gettempdir()).glob("streamtoon-*"))
-
-
 class Site:
     """A running ``streamtoon web``: its address, what it has said so far, and the folder it keeps files in."""
 
     def __init__(self, *flags):
-        before = folders()
+        self._place = tempfile.TemporaryDirectory(prefix="tests-web-")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "streamtoon", "web", "--port", "0", *flags],
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": self._place.name},
         )  # fmt: skip
         self.said = []
         ready = threading.Event()
@@ -63,7 +59,7 @@ class Site:
         threading.Thread(target=listen, daemon=True).start()
         ready.wait(90)
         assert hasattr(self, "address"), self.said
-        (self.root,) = folders() - before
+        (self.root,) = Path(self._place.name).glob("streamtoon-web-*")
 
     def files(self):
         return [p for p in self.root.rglob("*") if p.is_file()]
@@ -71,6 +67,8 @@ class Site:
     def close(self):
         self.process.terminate()
         self.process.wait(timeout=20)
+        assert not self.root.exists()  # nothing stays behind
+        self._place.cleanup()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What Live reaches on this machine, browser and server together: ``python tests/web/measure.py [SECONDS]``.
 
-Prints one line a second look: pictures a second decoded and presented in the page, latency, drops, and at the end the
-processor time of server and browser in cores.
+Prints pictures a second presented and decoded in the page, latency and drops every 60 pictures, then how long a style
+change takes to be seen, and the processor time of server and browser in cores.
 """
 
 import os
@@ -14,6 +14,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import browsing
 from playwright.sync_api import sync_playwright
+
+# whether a style's paper stands in the corner of the picture: red and blue differ by 10 in wash, by none in ink
+CORNER = """(red) => { const v = document.getElementById('live-video'), c = document.createElement('canvas');
+  c.width = c.height = 20; const s = c.getContext('2d'); s.drawImage(v, 0, 0, 20, 20, 0, 0, 20, 20);
+  const d = s.getImageData(8, 8, 1, 1).data; return (d[0] - d[2] > 4) === (red < 255); }"""
 
 
 def processor(pid):
@@ -66,10 +71,14 @@ def main():
                     f"dropped {page.inner_text('#live-dropped')}"
                 )
             wall = time.monotonic() - began
-            print(
-                f"cores busy: server {(spent(server) - used[0]) / wall:.2f}, "
-                f"browser {(spent(browsers) - used[1]) / wall:.2f} of {os.cpu_count()}"
-            )
+            busy = [(spent(pids) - before) / wall for pids, before in zip((server, browsers), used, strict=True)]
+            for name, paper in (("Ink wash", 252), ("Ink engraving", 255)) * 2:
+                page.click("#live-style input")
+                page.get_by_role("option", name=name).click()
+                asked = time.monotonic()
+                page.wait_for_function(CORNER, arg=paper)
+                print(f"{name} shown after {time.monotonic() - asked:.2f} s")
+            print(f"cores busy: server {busy[0]:.2f}, browser {busy[1]:.2f} of {os.cpu_count()}")
         site.close()
 
 

@@ -57,7 +57,6 @@ def test_a_session_ends_with_its_page(browser, tmp_path):
         assert site.process.poll() is None
     finally:
         site.close()
-    wait_for(lambda: not site.root.exists())
 
 
 def wait_for(true, patience=30.0):
