@@ -14,7 +14,7 @@ from streamtoon.errors import StreamtoonError, UsageError
 from streamtoon.sources import video
 from streamtoon.web import child
 from streamtoon.web.sessions import BusyError, Session
-from streamtoon.web.settings import Settings
+from streamtoon.web.settings import Settings, check_choice
 
 WAITING: Final = 4  # films at most that wait behind the one being drawn
 PIXELS: Final = 3840 * 2160  # of one frame
@@ -77,6 +77,7 @@ class Films:
         Yields {"ahead": films before it}, then {"progress": ...}, and in the end {"done": summary}, with "output".
         Raises BusyError where the line is full, StoppedError after Cancel, UsageError for a film that is none.
         """
+        check_choice(asked.region, asked.background)
         look(asked.source, self._settings)
         gone = threading.Event()
         session.stop("film")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Final
+from typing import Any, Final
 
 from streamtoon.errors import UsageError
 from streamtoon.web.settings import LOOPBACK, Settings
@@ -49,9 +51,19 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             say(f"SHARED: anybody who gets this address can use this machine: {_tunnel(port)}")
         if settings.host not in LOOPBACK and settings.auth is None:
             say(f"OPEN: who can reach {settings.host} can use this page; --auth USER:PASSWORD asks for one")
-        say(f"streamtoon is at http://{'[' + host + ']' if ':' in host else host}:{port}  (Ctrl-C ends it)")
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=SLOW, ws="none")
-        uvicorn.Server(config).run(sockets=[listening])
+        server = uvicorn.Server(config)
+        address = f"http://{'[' + host + ']' if ':' in host else host}:{port}"
+        threading.Thread(target=_announce, args=(server, address, say), daemon=True).start()
+        server.run(sockets=[listening])
+
+
+def _announce(server: Any, address: str, say: Callable[[str], None]) -> None:
+    """Tell the address as soon as it answers."""
+    while not server.started and not server.should_exit:
+        time.sleep(0.05)
+    if server.started:
+        say(f"streamtoon is at {address}  (Ctrl-C ends it)")
 
 
 def _listen(settings: Settings) -> socket.socket:

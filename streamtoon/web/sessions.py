@@ -83,8 +83,8 @@ class Sessions:
         self._lock = threading.RLock()
 
     def of(self, request: Any) -> Session:
-        """The session of a ``gr.Request``."""
-        key = str(request.session_hash)
+        """The session of a ``gr.Request``; one of its own for a call that belongs to none."""
+        key = str(request.session_hash or secrets.token_hex(20))
         with self._lock:
             self._sweep()
             session = self._sessions.get(key)

@@ -46,6 +46,15 @@ class Settings:
         return self.host in LOOPBACK and not self.share
 
 
+def check_choice(region: str, background: str) -> None:
+    """Raise UsageError for a region or background that does not exist."""
+    try:
+        one_of("region", region, Region)
+        one_of("background", background, Background)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
 def make_toon(
     settings: Settings, style: str, region: str, background: str, *, live: bool, meter: Meter | None = None
 ) -> Toon:
@@ -53,11 +62,7 @@ def make_toon(
 
     Raises UsageError for a choice that does not exist, EngineError where nothing can draw.
     """
-    try:
-        one_of("region", region, Region)
-        one_of("background", background, Background)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    check_choice(region, background)
     chosen = styles.load(style)
     threads = settings.threads if live else max(1, settings.threads // 2)
     engine = engines.load(settings.engine, chosen.onnx, threads=threads)
