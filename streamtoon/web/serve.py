@@ -45,6 +45,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         warnings.filterwarnings("ignore", module="gradio")  # they are about Gradio's own insides
         media = stack.enter_context(Loop(local=settings.local))
         drawer = stack.enter_context(Stills(settings))
+        stack.callback(sessions.end_all)  # before the loop that their connections run in
         app = application(sessions, media, drawer, Films(settings))
         host, port = listening.getsockname()[:2]
         if settings.share:

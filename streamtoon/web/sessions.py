@@ -152,7 +152,11 @@ class Sessions:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def end_all(self) -> None:
+        """End every session."""
         for key in list(self._sessions):
             self.end(key)
+
+    def __exit__(self, *_: object) -> None:
+        self.end_all()
         shutil.rmtree(self.root, ignore_errors=True)

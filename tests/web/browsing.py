@@ -65,6 +65,8 @@ class Site:
         return [p for p in self.root.rglob("*") if p.is_file()]
 
     def close(self):
+        if self.process.poll() is not None:
+            return
         self.process.terminate()
         self.process.wait(timeout=20)
         assert not self.root.exists()  # nothing stays behind

@@ -54,7 +54,8 @@ def test_a_session_ends_with_its_page(browser, tmp_path):
         with visitor(browser, site.address) as page:
             wait_for(lambda: not site.files())
             start(page)  # the place is free again
-        assert site.process.poll() is None
+            assert site.process.poll() is None
+            site.close()  # in the middle of it
     finally:
         site.close()
 
