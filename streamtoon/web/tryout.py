@@ -12,13 +12,11 @@ from PIL import Image
 
 import engines
 from streamtoon import styles
-from streamtoon.blend import to_rgb
 from streamtoon.crop import crop
 from streamtoon.errors import UsageError
 from streamtoon.find import Finder
 from streamtoon.guard import hides
 from streamtoon.sources import portrait
-from streamtoon.toon import Toon
 from streamtoon.types import Frame
 
 PREVIEW: Final = "drawn.webp"
@@ -53,9 +51,8 @@ def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
         raise UsageError("it draws the same photo differently each time: films would flicker")
     if ms > SLOW:
         raise UsageError(f"it takes {ms:.0f} ms a crop here; {SLOW:.0f} ms is the limit")
-    with Toon(style, engine, background="paper") as toon:
-        picture = toon(frame)
-    Image.fromarray(to_rgb(picture.planes, picture.layout, picture.colour)).resize((384, 384)).save(
-        Path(folder) / PREVIEW, quality=85
-    )
+    engine.close()
+    alpha = drawn[..., 3:].astype(np.float32) / 255
+    cut_out = drawn[..., :3] * alpha + np.array(style.paper) * (1 - alpha)
+    Image.fromarray(np.hstack([cut.image, cut_out.round().astype(np.uint8)])).save(Path(folder) / PREVIEW, quality=85)
     return {"ms": round(ms, 1), "matte": round(matte, 3)}

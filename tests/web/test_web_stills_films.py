@@ -1,15 +1,19 @@
 """Photo and Film in a real browser, and the same through gradio_client."""
 
+from dataclasses import replace
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
-from browsing import tab
+from browsing import new_pictures, start, tab
 from films import tracks
 from PIL import Image
 
 from streamtoon import sinks
 from streamtoon.blend import to_rgb
 from streamtoon.guard import Guard
+from streamtoon.sinks.encoder import Encoding
 from streamtoon.sources import portrait
 
 
@@ -91,15 +95,21 @@ def test_film(page, film, tmp_path):
 
 def test_a_film_is_cancelled(page, tmp_path):
     long = tmp_path / "long.mp4"
-    guard = Guard(private=False)
-    with sinks.write(str(long), rate=30) as send:
-        for frame in portrait.read("portrait:300@640x360"):
+    guard, frames = Guard(private=False), list(portrait.read("portrait:30@640x360"))
+    with sinks.write(str(long), encoding=Encoding(preset="ultrafast"), rate=30) as send:
+        for index in range(1500):
+            frame = replace(frames[index % 30], index=index, seconds=Fraction(index, 30))
             send(guard(frame, None, 0))
     tab(page, "Film")
     page.set_input_files("#film-in input[type=file]", long)
     page.click("#film-draw:not([disabled])")
     page.wait_for_selector("#film-news progress", timeout=90_000)
-    page.click("#film-cancel")
+    tab(page, "Live")  # which a long film does not keep waiting
+    start(page)
+    new_pictures(page, 10)
+    page.click("#live-stop")
+    tab(page, "Film")
+    page.click("#film-cancel:not([disabled])")
     page.wait_for_selector("#film-draw:not([disabled])")
     assert "Stopped" in page.inner_text("#film-news")
 
