@@ -97,6 +97,13 @@ def start(page):
     page.wait_for_function("document.getElementById('live-state').textContent === 'drawn'", timeout=PATIENCE)
 
 
+def told(page, words):
+    """Wait for a notice with these words in it; all of it."""
+    notice = page.locator(".toast-body", has_text=words).first
+    notice.wait_for(timeout=2 * PATIENCE)
+    return notice.inner_text()
+
+
 def shown(page):
     """What the page's video element shows now, (h, w, 3) uint8 RGB."""
     data = page.evaluate(
