@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from streamtoon.errors import UsageError
-from streamtoon.web import film_tab, stills
+from streamtoon.web import film_tab, stills, uploads
 from streamtoon.web.films import Asked, Films
 from streamtoon.web.notices import told
 from streamtoon.web.sessions import Sessions
@@ -18,6 +18,7 @@ def build(sessions: Sessions, drawer: Stills, line: Films) -> None:
     """Add the endpoints; their components are never shown."""
     with gr.Column(visible=False):
         given, made = gr.File(label="file"), gr.File(label="drawn")
+        uploads.raw(given)
         style = gr.Textbox("ink", label="style")
         region = gr.Textbox("head", label="region")
         background = gr.Textbox("keep", label="background")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,11 +79,13 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
     return style
 
 
+@dataclass(frozen=True, slots=True)
 class Made:
     """A drawn photo: where before and after lie, and what is to be said."""
 
-    def __init__(self, before: str, after: str, words: str) -> None:
-        self.before, self.after, self.words = before, after, words
+    before: str
+    after: str
+    words: str
 
 
 def _draw(sessions: Sessions, drawer: Stills, session: Session, path: str | None, chosen: tuple[str, ...]) -> Made:

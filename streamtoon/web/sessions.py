@@ -21,6 +21,8 @@ from streamtoon import styles
 from streamtoon.errors import UsageError
 from streamtoon.web.settings import Settings
 
+KEPT: Final = 24
+KEPT_UPLOADS: Final = 6
 IDLE: Final = 3600.0  # seconds after which a session that asked for nothing is over
 PREFIX: Final = "streamtoon-web-"
 
@@ -33,23 +35,30 @@ class BusyError(UsageError):
 class Session:
     """What belongs to one open page.
 
-    folder   its own; what is made for it lies here
+    folder   its own; what is made for it lies here, the newest KEPT results
+    uploads  its uploaded files, the newest KEPT_UPLOADS
     styles   name -> folder of the styles it brought
     closing  what to call when it ends: name -> function
     """
 
     key: str
     folder: Path
+    uploads: list[Path] = field(default_factory=list)
     styles: dict[str, Path] = field(default_factory=dict)
     closing: dict[str, Callable[[], None]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     seen: float = field(default_factory=time.monotonic)
+    _places: list[Path] = field(default_factory=list)
     live: Any = None  # the peer or the picture stream that draws for it now
 
     def place(self) -> Path:
-        """A new folder of its own for one result."""
-        folder = self.folder / secrets.token_hex(8)
-        folder.mkdir()
+        """A new folder of its own for one result; the oldest goes when there are too many."""
+        with self.lock:
+            folder = self.folder / secrets.token_hex(8)
+            folder.mkdir()
+            self._places.append(folder)
+            if len(self._places) > KEPT:
+                shutil.rmtree(self._places.pop(0), ignore_errors=True)
         return folder
 
     def style(self, name: str) -> str:
@@ -98,15 +107,26 @@ class Sessions:
     def adopt(self, session: Session, path: str) -> Path:
         """Note that an uploaded file is this session's, so that it goes with it. Raises UsageError for other files."""
         file = Path(path).resolve()
-        if not file.is_relative_to(self.root) or not file.is_file():
+        # never the root itself: an upload's folder goes with it
+        if not file.is_relative_to(self.root) or file.parent == self.root or not file.is_file():
             raise UsageError("that file is not here any more; upload it again")
         limit = self.settings.max_upload
         if file.stat().st_size > limit:
             raise BusyError(f"the file is larger than {limit / 1e6:g} MB, which is the limit here; give a smaller one")
         with self._lock:
-            if not file.is_relative_to(session.folder):
-                self._owners.setdefault(file, set()).add(session.key)
+            self._owners.setdefault(file, set()).add(session.key)
+            session.uploads = [f for f in session.uploads if f != file] + [file]
+            if len(session.uploads) > KEPT_UPLOADS:
+                self._disown(session, session.uploads.pop(0))
         return file
+
+    def _disown(self, session: Session, file: Path) -> None:
+        """Remove an uploaded file, unless another session has uploaded the same."""
+        owners = self._owners.get(file, set())
+        owners.discard(session.key)
+        if not owners:
+            self._owners.pop(file, None)
+            shutil.rmtree(file.parent, ignore_errors=True)
 
     def enter_live(self, session: Session) -> None:
         """Count this session as live. Raises BusyError where too many are."""
@@ -123,18 +143,14 @@ class Sessions:
         """End a session: stop what runs for it and remove its files. Nothing where there is none."""
         with self._lock:
             session = self._sessions.pop(key, None)
-            files = [file for file, owners in self._owners.items() if owners == {key}]
-            for owners in self._owners.values():
-                owners.discard(key)
-            for file in files:
-                del self._owners[file]
         if session is None:
             return
         for name in list(session.closing):
             with contextlib.suppress(Exception):  # one that fails must not keep the others, or the files, alive
                 session.stop(name)
-        for file in files:
-            shutil.rmtree(file.parent, ignore_errors=True)
+        with self._lock:
+            for file in session.uploads:
+                self._disown(session, file)
         shutil.rmtree(session.folder, ignore_errors=True)
 
     def _sweep(self) -> None:

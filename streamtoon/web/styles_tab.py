@@ -15,7 +15,7 @@ import gradio as gr
 from streamtoon import styles
 from streamtoon.errors import UsageError
 from streamtoon.types import Style
-from streamtoon.web import child, look, parcel
+from streamtoon.web import child, look, parcel, uploads
 from streamtoon.web.notices import public, told
 from streamtoon.web.sessions import BusyError, Session, Sessions
 from streamtoon.web.tryout import PREVIEW
@@ -35,6 +35,7 @@ def build(sessions: Sessions, dropdowns: list[gr.Dropdown]) -> None:
             upload = gr.File(
                 file_types=[".zip"], label="A style of your own (zip)", elem_id="style-in", height=170, type="filepath"
             )
+            uploads.raw(upload)
         with gr.Column(scale=6, min_width=300):
             report = gr.HTML(
                 look.notice(

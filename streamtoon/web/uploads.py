@@ -1,4 +1,4 @@
-"""Uploads reach us as they came: Gradio opens pictures and films first, and what it says of bad ones helps nobody."""
+"""Uploads reach us as they came: Gradio opens them first, and what it says of bad ones helps nobody."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import gradio as gr
 
 
 def raw(component: gr.components.Component) -> None:
-    """Make an image or video input hand over where the upload lies, untouched."""
+    """Make an image, video or file input hand over where the upload lies, untouched."""
     # not by a subclass: for each one Gradio writes a stub file beside our source
     component.preprocess = _where  # type: ignore[method-assign]
 

@@ -88,11 +88,27 @@ def test_files_of_others(sessions, tmp_path):
     for path in (outside, sessions.root / ".." / ".." / "etc" / "passwd", sessions.root):
         with pytest.raises(UsageError, match="not here"):
             sessions.adopt(sessions.of(Request("c")), str(path))
+    (sessions.root / "bare.png").write_bytes(b"x")
+    with pytest.raises(UsageError, match="not here"):
+        sessions.adopt(sessions.of(Request("c")), str(sessions.root / "bare.png"))
     large = sessions.root / "upload2" / "a.png"
     large.parent.mkdir()
     large.write_bytes(bytes(2000))
     with pytest.raises(BusyError, match="MB"):
         sessions.adopt(sessions.of(Request("c")), str(large))
+
+
+def test_a_session_keeps_the_newest_only(sessions):
+    session = sessions.of(Request("a"))
+    places = [session.place() for _ in range(30)]
+    assert not places[0].exists()
+    assert all(place.exists() for place in places[-24:])
+    files = [sessions.root / f"u{i}" / "a.png" for i in range(8)]
+    for file in files:
+        file.parent.mkdir()
+        file.write_bytes(b"x")
+        sessions.adopt(session, str(file))
+    assert [file.exists() for file in files] == [False] * 2 + [True] * 6
 
 
 def test_styles_of_others(sessions, tmp_path):
