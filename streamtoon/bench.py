@@ -88,11 +88,11 @@ def bench(target: str | None, make_toon: Callable[[Meter], Toon], threads: int) 
         )  # fmt: skip
 
 
-def portrait_film(path: Path, threads: int) -> Path:
+def portrait_film(path: Path, threads: int, clip: str = PORTRAIT) -> Path:
     """The portrait clip as a film."""
     sink = sinks.write(str(path), encoding=Encoding(threads=threads), rate=Fraction(portrait.FPS))
     with sink as send:
-        for drawn in _unchanged(portrait.read(PORTRAIT)):
+        for drawn in _unchanged(portrait.read(clip)):
             send(drawn)
     return path
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from streamtoon import __version__, config
+from streamtoon import config, flags
 from streamtoon.errors import StreamtoonError, UsageError
 
 if TYPE_CHECKING:
@@ -26,13 +26,10 @@ if TYPE_CHECKING:
     from streamtoon.toon import Toon
     from streamtoon.types import Style
 
-REGIONS: Final = ("face", "head", "frame")
-BACKGROUNDS: Final = ("keep", "paper", "blur", "draw")
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    parser = _parser()
+    parser = flags.parser()
     try:
         args = config.parse(parser, arguments)
     except UsageError as error:
@@ -43,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        code: int = args.run(args)
+        code = COMMANDS[args.command](args)
     except KeyboardInterrupt:
         _say("stopped; nothing half-written was left")
         return 130
@@ -73,122 +70,6 @@ def _one_line(error: Exception) -> str:
 
 def _say(text: str) -> None:
     sys.stderr.write(text + "\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="streamtoon", description="The same picture, with the people in it drawn.")
-    parser.add_argument("--version", action="version", version=f"streamtoon {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    common.add_argument("--config", metavar="FILE", help="TOML file whose keys are the flags' names; a flag beats it")
-    common.add_argument(
-        "--dump-config", action="store_true", help="print the settings in force as such a file, and stop"
-    )
-    drawing = argparse.ArgumentParser(add_help=False)
-    drawing.add_argument("--style", default="ink", help="a shipped style or the folder of one (default: ink)")
-    drawing.add_argument(
-        "--engine", default="auto",
-        help="what draws: auto, tensorrt, onnxruntime, openvino, torch or echo, with a choice of its own where it has "
-        "one: tensorrt:int8, onnxruntime:cuda, openvino:f32 (default: auto, the fastest that runs here)",
-    )  # fmt: skip
-    drawing.add_argument(
-        "--threads", type=_threads, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2,
-        help="threads that drawing and coding may each use (default: one for every core)",
-    )  # fmt: skip
-    regions = argparse.ArgumentParser(add_help=False)
-    regions.add_argument("--region", choices=REGIONS, help="what is drawn (default: the style's)")
-    regions.add_argument("--background", choices=BACKGROUNDS, help="what becomes of the rest (default: the style's)")
-
-    def command(name: str, run: Callable[[Any], int], text: str, *parents: argparse.ArgumentParser) -> Any:
-        sub = commands.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + ".", parents=[*parents, common]
-        )
-        sub.set_defaults(run=run)
-        return sub
-
-    convert = command("convert", _convert, "draw the people in a film, a picture or a folder", drawing, regions)
-    convert.add_argument("-i", "--input", required=True, help="a film, a picture, a folder of pictures or portrait:")
-    convert.add_argument("-o", "--output", required=True, help="the drawn film, picture or folder")
-    convert.add_argument(
-        "--private", action="store_true", help="no undrawn picture: faceless frames are held, then a card"
-    )
-    convert.add_argument("--compare", action="store_true", help="input on the left, drawn on the right")
-    convert.add_argument("--encoder", help="video encoder (default: the one that suits the container)")
-    convert.add_argument("--crf", type=float, help="quality: lower is better and larger (default: the encoder's usual)")
-    convert.add_argument("--preset", help="encoder preset (default: the encoder's usual)")
-    convert.add_argument("--audio", action=argparse.BooleanOptionalAction, default=True, help="keep the sound")
-    convert.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
-
-    demo = command("demo", _demo, "draw the embedded portrait: a clip and a before/after picture", drawing)
-    demo.add_argument("-o", "--output", default="streamtoon-demo", help="folder to write to (default: streamtoon-demo)")
-
-    bench = command(
-        "bench", _bench, "measure milliseconds a verb, fps, memory and the ratio to the codec's work", drawing, regions
-    )
-    bench.add_argument(
-        "what", nargs="?", choices=("convert", "live", "flicker", "engines"), default="convert",
-        help="convert against the codec's work alone (default), live's latency, how steady drawings are, or how fast "
-        "each engine draws",
-    )  # fmt: skip
-    bench.add_argument(
-        "-i", "--input", action="append",
-        help="a film to measure on, several for flicker; more styles or ONNX files for engines (default: the embedded "
-        "portrait, 300 frames of 720p)",
-    )  # fmt: skip
-    bench.add_argument("--seconds", type=float, default=20.0, help="how long live runs (default: 20)")
-    bench.add_argument("--fps", type=float, help="the pace of live's source (default: the film's own)")
-    bench.add_argument("--json", action="store_true", help="print one JSON object")
-
-    live = command("live", _live, "draw the people before a camera, for a call", drawing)
-    live.add_argument("--source", default="webcam:", help="webcam:, webcam:NUMBER, webcam:NAME, a film or its address")
-    live.add_argument(
-        "--sink", action="append",
-        help="virtualcam:, virtualcam:DEVICE, udp://HOST:PORT, rtmp://..., out.mp4; may be given several times",
-    )  # fmt: skip
-    live.add_argument("--region", choices=REGIONS, help="what is drawn (default: the style's)")
-    live.add_argument(
-        "--background", default="paper",
-        help="keep, paper, blur, draw, a colour (#RRGGBB) or a picture behind what is drawn (default: paper)",
-    )  # fmt: skip
-    live.add_argument("--face", choices=("all", "largest", "centre"), default="all", help="who is drawn (default: all)")
-    live.add_argument(
-        "--on-no-face", choices=("hold", "card", "passthrough"), default="hold",
-        help="hold the last drawn picture for half a second and then show a card (default), a card at once, or let "
-        "THE UNDRAWN CAMERA PICTURE pass",
-    )  # fmt: skip
-    live.add_argument("--size", type=_size, help="WIDTHxHEIGHT of what leaves (default: the camera's)")
-    live.add_argument("--fps", type=float, default=30.0, help="pictures a second (default: 30)")
-    live.add_argument(
-        "--mirror", action=argparse.BooleanOptionalAction, default=True, help="mirror the preview; never what leaves"
-    )
-    live.add_argument("--preview", action=argparse.BooleanOptionalAction, default=True, help="show a window")
-
-    doctor = command("doctor", _doctor, "look at this machine: what live has, what it lacks and what fixes it")
-    doctor.add_argument("--json", action="store_true", help="print one JSON object")
-
-    engine = command("engine", _engine_command, "compile plans for an NVIDIA GPU, list and check what draws")
-    engine.add_argument("action", choices=("build", "list", "check", "clear"))
-    engine.add_argument("style", nargs="?", default="ink", help="a shipped style or the folder of one (default: ink)")
-    engine.add_argument(
-        "--precision", choices=("fp32", "fp16", "int8"), default="fp16", help="to build (default: fp16)"
-    )
-    engine.add_argument(
-        "--crops", help="folder of square pictures, or .npz, to check or calibrate on (default: portraits)"
-    )
-    engine.add_argument("--cache", help="folder of the plans (default: this user's cache)")
-    engine.add_argument("--json", action="store_true", help="print one JSON object")
-
-    models = command("models", _models, "the face models: list them, or fetch them all now")
-    models.add_argument("action", choices=("list", "fetch"))
-    return parser
-
-
-def _threads(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 256:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads from 1 to 256")
-    return int(text)
 
 
 def _engine(args: argparse.Namespace, style: Style, threads: int, *, swap: bool = False) -> Engine:
@@ -335,13 +216,6 @@ def _bench(args: argparse.Namespace) -> int:
     return 0
 
 
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit() and 16 <= int(width) <= 7680 and 16 <= int(height) <= 4320):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 1280x720")
-    return int(width), int(height)
-
-
 def _live(args: argparse.Namespace) -> int:
     from streamtoon import session, styles
     from streamtoon.toon import Toon
@@ -352,7 +226,7 @@ def _live(args: argparse.Namespace) -> int:
     paper = re.fullmatch(r"#([0-9a-fA-F]{6})", background)
     if paper:
         background = "paper"
-    elif background not in BACKGROUNDS:
+    elif background not in flags.BACKGROUNDS:
         background = session.picture(background)
 
     def make(name: str, meter: Meter) -> Toon:
@@ -373,6 +247,27 @@ def _live(args: argparse.Namespace) -> int:
     )
     done = session.session(options, args.style, make, _say)
     print(f"{done.new} new pictures, {done.dropped} dropped, latency {1000 * done.latency():.0f} ms, {done.engine}")
+    return 0
+
+
+def _web(args: argparse.Namespace) -> int:
+    import engines
+    from streamtoon.web.serve import serve
+    from streamtoon.web.settings import MEGABYTE, Settings
+
+    try:
+        engines.known(args.engine)
+    except engines.EngineError as error:
+        raise UsageError(str(error)) from error
+    if args.share and args.auth is None:
+        _say("SHARE: without --auth anybody who gets the address can use this machine")
+    serve(
+        Settings(
+            args.host, args.port, args.auth, args.max_sessions, args.max_upload * MEGABYTE, args.max_minutes,
+            tuple(args.ice or ()), args.share, args.engine, args.threads,
+        ),
+        _say,
+    )  # fmt: skip
     return 0
 
 
@@ -403,3 +298,15 @@ def _models(args: argparse.Namespace) -> int:
             models.path(name)
         print(f"{models.state(name):10}  {name:44}  {model.purpose} ({model.licence})")
     return 0
+
+
+COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
+    "convert": _convert,
+    "demo": _demo,
+    "bench": _bench,
+    "live": _live,
+    "web": _web,
+    "doctor": _doctor,
+    "engine": _engine_command,
+    "models": _models,
+}

@@ -41,7 +41,7 @@ def load(
     return engines.load(name, style.onnx, threads=threads, plan=plan, say=say)
 
 
-def live(name: str, style: Style, *, threads: int, say: Say, progress: Progress = _silent) -> Engine:
+def live(name: str, style: Style, *, threads: int, say: Say = lambda _: None, progress: Progress = _silent) -> Engine:
     """As ``load``, but "auto" draws at once: on the CPU until something better is ready, compiled and checked."""
     if name != "auto":
         return load(name, style, threads=threads, say=say, progress=progress)

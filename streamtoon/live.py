@@ -62,6 +62,7 @@ class Live:
     ) -> None:
         self._frames, self._safe, self._sinks = frames, safe, sinks
         self._toon = self._drawing = toon
+        self._toons = [toon]  # those not closed yet: one may be switched away before it drew
         self._fps, self._say = fps, say
         self.meter = meter or Meter()
         self.new = 0  # drawn pictures that reached Safe
@@ -100,6 +101,7 @@ class Live:
 
     def switch(self, toon: Toon) -> None:
         """Draw with another toon from the next frame on; the old one is closed when its last frame is done."""
+        self._toons.append(toon)
         self._toon = toon
 
     def run(self) -> None:
@@ -127,7 +129,7 @@ class Live:
             raise self._failed
 
     def _close(self) -> None:
-        for toon in {id(t): t for t in (self._drawing, self._toon)}.values():
+        for toon in self._toons:
             toon.close()
 
     def _join(self, threads: list[threading.Thread]) -> None:
@@ -148,8 +150,9 @@ class Live:
     def _stage(self, number: int, job: _Job) -> _Job:
         """One of the toon's stages, for a job that came through those before it."""
         if number == LAST and job.toon is not self._drawing:
-            self._drawing.close()
             self._drawing = job.toon
+            while self._toons[0] is not job.toon:
+                self._toons.pop(0).close()
         if number and job.done is None:
             return job
         try:

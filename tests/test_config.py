@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from streamtoon import cli, config
+from streamtoon import config, flags
 from streamtoon.errors import UsageError
 
 
@@ -183,7 +183,7 @@ def test_a_value_without_a_text_is_not_written_down_wrongly():
 
 def needs():
     """Every command of ours, with something for each argument it cannot do without."""
-    for name, sub in config._commands(cli._parser()).items():
+    for name, sub in config._commands(flags.parser()).items():
         words = []
         for action in config._actions(sub):
             if action.required:
@@ -193,10 +193,10 @@ def needs():
 
 @pytest.mark.parametrize("arguments", list(needs()), ids=lambda a: a[0])
 def test_every_command_of_ours_gives_the_same_again(file, arguments):
-    parser = cli._parser()
+    parser = flags.parser()
     first = config.parse(parser, arguments)
     path = file(config.dump(parser, first))
-    settings = config.read(path, cli._parser(), first.command)
+    settings = config.read(path, flags.parser(), first.command)
     options = config._options(config._commands(parser)[first.command])
     given = {key: getattr(first, action.dest) for key, action in options.items()}
     assert settings == {key: value for key, value in given.items() if value is not None}

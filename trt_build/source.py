@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from engines import EngineError
+
+NAME: Final = re.compile(r"[\w-]{1,100}", re.ASCII)  # of a style, part of its plans' file names
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,12 @@ def read(name_or_path: str | Path) -> Source:
         card = tomllib.loads(file.read_text(encoding="utf-8"))
         onnx = _checked(folder / card["onnx"], card["sha256"])
         half = _checked(folder / card["fp16"], card["fp16_sha256"]) if "fp16" in card else None
-        return Source(str(card["name"]), onnx, half, int(card.get("size", 256)))
+        source = Source(str(card["name"]), onnx, half, int(card.get("size", 256)))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         raise EngineError(f"{file} is no style's card: {error}; export the style again") from error
+    if not NAME.fullmatch(source.name):
+        raise EngineError(f"{file}: name is {source.name!r}; plans are named by it: letters, digits, - and _ alone")
+    return source
 
 
 def _shipped() -> Path:

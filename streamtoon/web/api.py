@@ -1,0 +1,60 @@
+"""What ``gradio_client`` can call by name: /photo, /film and /styles. The page itself uses none of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gradio as gr
+
+from streamtoon.errors import UsageError
+from streamtoon.web import film_tab, stills, uploads
+from streamtoon.web.films import Asked, Films
+from streamtoon.web.notices import told
+from streamtoon.web.sessions import Sessions
+from streamtoon.web.stills import Choice, Stills
+
+
+def build(sessions: Sessions, drawer: Stills, line: Films) -> None:
+    """Add the endpoints; their components are never shown."""
+    with gr.Column(visible=False):
+        given, made = gr.File(label="file"), gr.File(label="drawn")
+        uploads.raw(given)
+        style = gr.Textbox("ink", label="style")
+        region = gr.Textbox("head", label="region")
+        background = gr.Textbox("keep", label="background")
+        private = gr.Checkbox(label="private")
+        words = gr.Textbox(label="summary")
+        call = gr.Button()
+
+    @told
+    def photo(file: str, style: str, region: str, background: str, request: gr.Request) -> str:
+        """Draw the people in a picture; gives the drawn picture (PNG)."""
+        session = sessions.of(request)
+        source = sessions.adopt(session, _given(file))
+        drawn = drawer.draw(stills.read(source), Choice(session.style(style), region, background))
+        return stills.save(drawn, session.place() / f"{source.stem[:40] or 'photo'}-{style}.png")
+
+    @told
+    def film(  # noqa: PLR0917
+        file: str, style: str, region: str, background: str, private: bool, request: gr.Request  # noqa: FBT001
+    ) -> Iterator[tuple[str, str]]:  # fmt: skip
+        """Draw the people in a film; gives the drawn film (MP4) and a line about it."""
+        session = sessions.of(request)
+        source = sessions.adopt(session, _given(file))
+        for said in line.draw(session, Asked(source, session.style(style), region, background, private)):
+            if "done" in said:
+                yield said["output"], film_tab.words(said["done"], said["output"])
+
+    def styles(request: gr.Request) -> list[str]:
+        """The names of the styles that can be asked for."""
+        return sessions.of(request).style_names()
+
+    call.click(photo, [given, style, region, background], [made], api_name="photo")
+    call.click(film, [given, style, region, background, private], [made, words], api_name="film")
+    call.click(styles, None, [gr.JSON(visible=False)], api_name="styles")
+
+
+def _given(file: str | None) -> str:
+    if not file:
+        raise UsageError("no file was given")
+    return str(file)

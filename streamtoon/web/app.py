@@ -1,0 +1,69 @@
+"""The page: five tabs around the same Toon, and the two layers around Gradio's own server."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any, Final
+
+import gradio as gr
+from fastapi import FastAPI
+
+from streamtoon.web import api, film_tab, live_tab, look, machine_tab, photo_tab, styles_tab
+from streamtoon.web.films import Films
+from streamtoon.web.media import Loop
+from streamtoon.web.sessions import Sessions
+from streamtoon.web.stills import Stills
+from streamtoon.web.veil import Veil
+
+QUEUE: Final = 64  # events at most that wait
+AT_ONCE: Final = 8  # of one kind
+HEADER: Final = """<header class="top">
+<div><h1>streamtoon</h1><p>The same picture, with the people in it drawn.</p></div>
+<button id="theme-toggle" type="button" aria-pressed="false" aria-label="Dark colours" title="Light or dark">
+<svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="8.5"/>
+<path d="M12 3.5a8.5 8.5 0 0 1 0 17z"/></svg>
+</button></header>"""
+
+
+def blocks(sessions: Sessions, media: Loop, drawer: Stills, line: Films) -> gr.Blocks:
+    """The page itself."""
+    page: gr.Blocks
+    with gr.Blocks(title="streamtoon", analytics_enabled=False) as page:
+        gr.HTML(HEADER)
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
+            with gr.Tab("Live", id="live"):
+                dropdowns = [live_tab.build(sessions, media)]
+            with gr.Tab("Photo", id="photo"):
+                dropdowns.append(photo_tab.build(sessions, drawer))
+            with gr.Tab("Film", id="film"):
+                dropdowns.append(film_tab.build(sessions, line))
+            with gr.Tab("Styles", id="styles"):
+                styles_tab.build(sessions, dropdowns)
+            with gr.Tab("Machine", id="machine") as machine:
+                machine_tab.build(sessions, machine)
+        api.build(sessions, drawer, line)
+
+        def left(request: gr.Request) -> None:
+            sessions.end(str(request.session_hash))
+
+        page.unload(left)
+    page.queue(max_size=QUEUE, default_concurrency_limit=AT_ONCE)
+    return page
+
+
+def application(sessions: Sessions, media: Loop, drawer: Stills, line: Films) -> Any:
+    """The ASGI application: Gradio's page at /, with no path of this machine in any answer."""
+    settings = sessions.settings
+    ice = escape(json.dumps(list(settings.ice)), quote=True)
+    head = (
+        f'<meta name="streamtoon-ice" content="{ice}"><meta name="color-scheme" content="light dark">'
+        f"<script>{look.asset('page.js')}</script><script>{look.asset('live.js')}</script>"
+    )
+    app = gr.mount_gradio_app(
+        FastAPI(openapi_url=None), blocks(sessions, media, drawer, line), "/",
+        server_name=settings.host, server_port=settings.port, footer_links=[], run_history=False,
+        auth=settings.auth, show_error=True, max_file_size=settings.max_upload, ssr_mode=False, enable_monitoring=False,
+        theme=look.theme(), css=look.asset("style.css"), head=head,
+    )  # fmt: skip
+    return Veil(app, sessions.root)

@@ -1,0 +1,143 @@
+"""The Film tab: a film in, how far it is, the drawn film beside the old one, and what was done."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+import gradio as gr
+
+from streamtoon.errors import UsageError
+from streamtoon.web import films, look, uploads
+from streamtoon.web.films import Asked, Films, StoppedError
+from streamtoon.web.notices import public, told
+from streamtoon.web.sessions import Sessions
+
+EMPTY: Final = "The film before and after will stand here. You can leave the other tabs running meanwhile."
+REEL: Final = '<rect x="3" y="5" width="18" height="14" rx="3"/><path d="M7 5v14M17 5v14M3 12h4M17 12h4"/>'
+
+
+def build(sessions: Sessions, line: Films) -> gr.Dropdown:
+    """The tab's content; the style dropdown, which the Styles tab adds to."""
+    minutes, megabytes = sessions.settings.max_minutes, sessions.settings.max_upload / 1e6
+    look.lead(
+        f"Films up to {minutes:g} minutes and {megabytes:g} MB. Sound, timing and everything outside the drawing stay."
+    )
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=280, elem_classes="side"):
+            film = gr.Video(sources=["upload"], label="Your film", elem_id="film-in", height=240)
+            uploads.raw(film)
+            style = gr.Dropdown(look.style_choices(None), value="ink", label="Style", elem_id="film-style")
+            region = gr.Radio(look.REGIONS, value="head", label="What is drawn")
+            background = gr.Radio(look.BACKGROUNDS, value="keep", label="The rest of the picture")
+            private = gr.Checkbox(
+                label="Never show an undrawn frame",
+                info="Frames without a face are held for half a second, then a card.",
+            )
+            with gr.Row(elem_classes="actions"):
+                draw = gr.Button("Draw", variant="primary", elem_id="film-draw", interactive=False, min_width=120)
+                cancel = gr.Button("Cancel", elem_id="film-cancel", interactive=False, min_width=90)
+        with gr.Column(scale=7, min_width=320):
+            news = gr.HTML(look.blank(EMPTY, REEL), elem_id="film-news")
+            with gr.Row(elem_id="film-pair", visible=False) as pair:
+                before = gr.Video(label="Before", interactive=False, elem_id="film-before", min_width=240, buttons=[])
+                after = gr.Video(label="After", interactive=False, elem_id="film-after", min_width=240, buttons=[])
+            keep = gr.DownloadButton("Download the drawn film", visible=False, elem_id="film-keep")
+
+    @told
+    def ready(path: str | None, request: gr.Request) -> tuple[Any, ...]:
+        off = gr.update(visible=False)
+        if path is None:
+            return gr.update(interactive=False), look.blank(EMPTY, REEL), off, off
+        facts = films.look(sessions.adopt(sessions.of(request), path), sessions.settings)
+        length = "unknown length" if facts.seconds is None else f"{facts.seconds:.1f} s"
+        words = f"Ready: {facts.size[0]} x {facts.size[1]} px, {facts.rate:.4g} frames a second, {length}."
+        return gr.update(interactive=True), look.notice(words), off, off
+
+    @told
+    def run(  # noqa: PLR0917
+        path: str | None, style: str, region: str, background: str, private: bool, request: gr.Request  # noqa: FBT001
+    ) -> Any:  # fmt: skip
+        if path is None:
+            raise UsageError("there is no film yet; upload one first")
+        session = sessions.of(request)
+        source = sessions.adopt(session, path)
+        same, busy, free = gr.update(), _buttons(running=True), _buttons(running=False)
+        asked = Asked(source, session.style(style), region, background, private)
+        hide = gr.update(visible=False)
+        yield look.notice("Starting…"), hide, same, same, hide, *busy
+        try:
+            for words in line.draw(session, asked):
+                if "ahead" in words:
+                    yield look.notice(f"Waiting: {words['ahead']} before yours."), same, same, same, same, *busy
+                elif "progress" in words:
+                    yield bar(words["progress"]), same, same, same, same, *busy
+                else:
+                    output = words["output"]
+                    yield (
+                        told_summary(words["done"]), gr.update(visible=True), str(source), output,
+                        gr.update(value=output, visible=True), *free,
+                    )  # fmt: skip
+        except StoppedError as stopped:
+            yield look.notice(str(stopped).capitalize() + "."), same, same, same, same, *free
+        except Exception:
+            yield look.notice("The film was not drawn.", "bad"), same, same, same, same, *free
+            raise
+
+    hidden: dict[str, Any] = {"api_visibility": "private"}
+    film.change(ready, [film], [draw, news, pair, keep], show_progress="hidden", **hidden)
+    draw.click(
+        run, [film, style, region, background, private], [news, pair, before, after, keep, draw, cancel],
+        show_progress="hidden", **hidden,
+    )  # fmt: skip
+
+    def stop(request: gr.Request) -> None:
+        sessions.of(request).stop("film")
+
+    cancel.click(stop, None, None, show_progress="hidden", **hidden)
+    return style
+
+
+def _buttons(*, running: bool) -> tuple[Any, Any]:
+    return gr.update(interactive=not running), gr.update(interactive=running)
+
+
+def bar(progress: dict[str, Any]) -> str:
+    """How far a film is, as HTML."""
+    frames, total, left = progress["frames"], progress["total"], progress["seconds_left"]
+    share = f'value="{frames}" max="{max(total, frames)}"' if total else ""
+    of = f" of {total}" if total else ""
+    rest = "" if left is None else f" · {clock(left)} left"
+    words = f"{frames}{of} frames · {progress['fps']:.1f} a second{rest}"
+    return (
+        f'<div class="progress" role="status"><progress {share} aria-label="Drawn so far"></progress>'
+        f"<p>{escape(words)}</p></div>"
+    )
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{round(seconds) // 60}:{round(seconds) % 60:02}"
+
+
+def told_summary(done: dict[str, Any]) -> str:
+    """What was done to a film, as HTML."""
+    pairs = [
+        ("Frames", str(done["frames"])),
+        ("Without a face", str(done["faceless"])),
+        ("Speed", f"{done['fps']:.1f} a second"),
+        ("Size", f"{done['size'][0]} x {done['size'][1]} px"),
+    ]
+    html = look.facts(pairs, label="What was done") + "".join(look.notice(public(line)) for line in done["notices"])
+    if done["damaged"]:
+        html += look.notice(f"The film is damaged: {public(done['damaged'])}. What could be read was drawn.", "bad")
+    return html
+
+
+def words(done: dict[str, Any], output: str) -> str:
+    """The same in one line, for the API."""
+    return (
+        f"{Path(output).name}: {done['frames']} frames, {done['faces']} faces, "
+        f"{done['faceless']} frames without a face, {done['fps']:.1f} fps"
+    )

@@ -1,0 +1,135 @@
+"""Films: checked by decoding, drawn one after the other in a process of their own, so that nobody live waits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+from typing import Any, Final
+
+from streamtoon.errors import StreamtoonError, UsageError
+from streamtoon.sources import video
+from streamtoon.web import child
+from streamtoon.web.sessions import BusyError, Session
+from streamtoon.web.settings import Settings, check_choice
+
+WAITING: Final = 4  # films at most that wait behind the one being drawn
+PIXELS: Final = 3840 * 2160  # of one frame
+LOOK: Final = 0.3  # seconds between two looks at the line
+
+
+class StoppedError(StreamtoonError):
+    """Somebody pressed Cancel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A film and how it is to be drawn; ``style`` is a name or a folder."""
+
+    source: Path
+    style: str
+    region: str
+    background: str
+    private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a film is: seconds, None where nobody knows; frames a second; px."""
+
+    seconds: float | None
+    rate: float
+    size: tuple[int, int]
+
+
+def look(file: Path, settings: Settings) -> Facts:
+    """Open a film and decode its first frame. Raises UsageError, SourceError for one that is none or beyond a limit."""
+    with video.open(file, threads=1) as film:
+        rate = float(film.rate)
+        seconds = film.count / rate if film.count and rate else None
+        width, height = film.size
+    if seconds is not None and seconds > 60 * settings.max_minutes:
+        raise BusyError(
+            f"the film lasts {seconds / 60:.1f} minutes; {settings.max_minutes:g} minutes is the limit here: cut it, "
+            "or draw it with `streamtoon convert`"
+        )
+    if width * height > PIXELS:
+        raise BusyError(
+            f"the film has {width}x{height} px; 3840x2160 is the limit here: draw it with `streamtoon convert`"
+        )
+    return Facts(seconds, rate, (width, height))
+
+
+class Films:
+    """The line in front of the one place where films are drawn."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._line: list[object] = []  # the first is being drawn
+        self._lock = threading.Lock()
+
+    def draw(self, session: Session, asked: Asked) -> Iterator[dict[str, Any]]:
+        """Draw a film into the session's folder.
+
+        Yields {"ahead": films before it}, then {"progress": ...}, and in the end {"done": summary}, with "output".
+        Raises BusyError where the line is full, StoppedError after Cancel, UsageError for a film that is none.
+        """
+        check_choice(asked.region, asked.background)
+        look(asked.source, self._settings)
+        gone = threading.Event()
+        session.stop("film")
+        with self._turn() as ahead:
+            session.closing["film"] = gone.set
+            try:
+                while (before := ahead()) > 0:
+                    yield {"ahead": before}
+                    if gone.wait(LOOK):
+                        raise StoppedError("stopped; nothing was kept")
+                yield from self._run(session, asked, gone)
+            finally:
+                session.closing.pop("film", None)
+
+    def _run(self, session: Session, asked: Asked, gone: threading.Event) -> Iterator[dict[str, Any]]:
+        output = session.place() / f"{asked.source.stem[:40] or 'film'}-drawn.mp4"
+        process = child.start(
+            "film", source=str(asked.source), output=str(output), style=asked.style, region=asked.region,
+            background=asked.background, private=asked.private, engine=self._settings.engine,
+            threads=self._settings.threads, max_minutes=self._settings.max_minutes,
+        )  # fmt: skip
+        threading.Thread(target=_end_when, args=(gone, process), daemon=True).start()
+        try:
+            for words in child.said(process):
+                if gone.is_set():
+                    break
+                if "error" in words:
+                    raise UsageError(str(words["error"]))
+                yield {**words, "output": str(output)}
+        finally:
+            child.stop(process)
+        if gone.is_set():
+            raise StoppedError("stopped; nothing was kept")
+
+    @contextmanager
+    def _turn(self) -> Iterator[Any]:
+        """A place in the line; gives a function that tells how many are before it."""
+        ticket = object()
+        with self._lock:
+            if len(self._line) > WAITING:
+                raise BusyError(f"{len(self._line)} films are waiting here already; try again in a few minutes")
+            self._line.append(ticket)
+        try:
+            yield lambda: self._line.index(ticket)
+        finally:
+            with self._lock:
+                self._line.remove(ticket)
+
+
+def _end_when(gone: threading.Event, process: Popen[str]) -> None:
+    """End the process once somebody pressed Cancel or left; end with it otherwise."""
+    while process.poll() is None:
+        if gone.wait(0.2):
+            process.kill()
+            return

@@ -1,0 +1,108 @@
+"""The Live tab: the browser's camera in, drawings back. The work is done by ``peer.py``, the page's side by live.js."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import gradio as gr
+
+from streamtoon.meter import Meter
+from streamtoon.toon import Toon
+from streamtoon.web import look, stream_tab
+from streamtoon.web.media import Loop
+from streamtoon.web.notices import reason, told
+from streamtoon.web.peer import Peer
+from streamtoon.web.sessions import Session, Sessions
+from streamtoon.web.settings import make_toon
+
+LIVE: Final = "live"  # the name under which a session closes it
+BACKGROUNDS: Final = [
+    ("Paper", "paper"),
+    ("Blurred room", "blur"),
+    ("Drawn room", "draw"),
+    ("Room as it is", "keep"),
+]
+
+
+def build(sessions: Sessions, media: Loop) -> gr.Dropdown:
+    """The tab's content; the style dropdown, which the Styles tab adds to."""
+    with gr.Row(elem_classes="live", equal_height=False):
+        with gr.Column(scale=7, min_width=320):
+            gr.HTML(look.asset("stage.html"), elem_id="live-stage")
+        with gr.Column(scale=3, min_width=260, elem_classes="side"):
+            with gr.Row(elem_classes="actions"):
+                start = gr.Button("Start", variant="primary", elem_id="live-start", min_width=90)
+                stop = gr.Button("Stop", elem_id="live-stop", interactive=False, min_width=90)
+            snap = gr.Button("Save a snapshot", elem_id="live-snap", interactive=False)
+            style = gr.Dropdown(look.style_choices(None), value="ink", label="Style", elem_id="live-style")
+            region = gr.Radio(look.REGIONS, value="head", label="What is drawn", elem_id="live-region")
+            background = gr.Radio(
+                BACKGROUNDS, value="paper", label="Behind it", elem_id="live-background",
+                info="“As it is” shows your room. Faces found are drawn or covered; one that is missed would show.",
+            )  # fmt: skip
+            mirror = gr.Checkbox(value=True, label="Mirror my view", elem_id="live-mirror")
+    talk = gr.Textbox(visible=False)
+    stream_tab.build(sessions, style, region, background)
+
+    chosen = [style, region, background]
+
+    def begin(offer: str, style: str, region: str, background: str, request: gr.Request) -> tuple[Any, ...]:
+        off = (gr.update(interactive=True), gr.update(interactive=False), gr.update(interactive=False))
+        if not offer:
+            return ("{}", *off)
+        try:
+            answer = _begin(sessions, media, sessions.of(request), json.loads(offer), (style, region, background))
+        except Exception as error:  # noqa: BLE001 - the page shows it beside the picture and frees the camera
+            return (json.dumps({"error": reason(error)}), *off)
+        on = (gr.update(interactive=False), gr.update(interactive=True), gr.update(interactive=True))
+        return (json.dumps({"sdp": answer}), *on)
+
+    def end(request: gr.Request) -> tuple[Any, ...]:
+        sessions.of(request).stop(LIVE)
+        return (gr.update(interactive=True), gr.update(interactive=False), gr.update(interactive=False))
+
+    @told
+    def change(style: str, region: str, background: str, request: gr.Request) -> None:
+        session = sessions.of(request)
+        with session.lock:
+            if isinstance(session.live, Peer):
+                session.live.switch(_toon(sessions, session, (style, region, background), session.live.meter))
+
+    hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    begun = start.click(
+        begin, [talk, *chosen], [talk, start, stop, snap], js="(...all) => streamtoon.offer(all)", **hidden
+    )
+    begun.then(None, [talk], None, js="(said) => streamtoon.answer(said)", **hidden)
+    stop.click(end, None, [start, stop, snap], js="() => { streamtoon.stop(); return [] }", **hidden)
+    snap.click(None, None, None, js="() => streamtoon.snapshot()", **hidden)
+    mirror.change(None, [mirror], None, js="(on) => streamtoon.mirror(on)", **hidden)
+    for control in (style, region, background):
+        control.change(change, chosen, None, trigger_mode="always_last", **hidden)
+    return style
+
+
+def _begin(sessions: Sessions, media: Loop, session: Session, offer: dict[str, Any], chosen: tuple[str, ...]) -> str:
+    session.stop(LIVE)
+    sessions.enter_live(session)
+    size = (int(offer.get("width") or 640), int(offer.get("height") or 480))
+
+    def ended() -> None:
+        if session.live is peer:
+            session.live = None
+            session.closing.pop(LIVE, None)
+
+    peer = Peer(media, sessions.settings.ice, size, ended)
+    try:
+        answer = peer.answer(str(offer.get("sdp", "")), lambda meter: _toon(sessions, session, chosen, meter))
+    except BaseException:
+        session.live = None
+        raise
+    session.live = peer
+    session.closing[LIVE] = peer.close
+    return answer
+
+
+def _toon(sessions: Sessions, session: Session, chosen: tuple[str, ...], meter: Meter | None) -> Toon:
+    style, region, background = chosen
+    return make_toon(sessions.settings, session.style(style), region, background, live=True, meter=meter)

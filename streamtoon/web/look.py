@@ -1,0 +1,117 @@
+"""How the page looks: one calm theme, its style sheet and scripts, and the words that several tabs share."""
+
+from __future__ import annotations
+
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Final
+
+import gradio as gr
+from gradio.themes.utils import colors, sizes
+
+from streamtoon import styles
+from streamtoon.web.sessions import Session
+
+ASSETS: Final = Path(__file__).parent / "assets"
+REGIONS: Final = [("Head and shoulders", "head"), ("Face only", "face"), ("Everything", "frame")]
+BACKGROUNDS: Final = [("As it is", "keep"), ("Paper", "paper"), ("Blurred", "blur"), ("Drawn too", "draw")]
+FONT: Final = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+MONO: Final = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
+INK: Final = colors.Color(
+    name="ink", c50="#f1f3f9", c100="#e1e5f1", c200="#c3cbe3", c300="#9da9cf", c400="#7484b6", c500="#53659d",
+    c600="#3f4f85", c700="#33406c", c800="#2a3558", c900="#232c48", c950="#171d31",
+)  # fmt: skip
+PAPER: Final = colors.Color(
+    name="paper", c50="#fbfaf7", c100="#f4f2ed", c200="#e7e4dc", c300="#d3cfc4", c400="#a39f95", c500="#77746c",
+    c600="#57554f", c700="#3d3c39", c800="#272728", c900="#1b1c1f", c950="#121316",
+)  # fmt: skip
+
+
+@cache
+def asset(name: str) -> str:
+    """The text of one of the page's own files."""
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def theme() -> gr.themes.Base:
+    """Ink on paper, and the other way round in the dark. Only fonts that are on the machine already."""
+    made = gr.themes.Base(
+        primary_hue=INK, secondary_hue=INK, neutral_hue=PAPER, radius_size=sizes.radius_lg,
+        spacing_size=sizes.spacing_md, text_size=sizes.text_md, font=FONT, font_mono=MONO,
+    )  # fmt: skip
+    return made.set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="*neutral_950",
+        body_text_color="*neutral_800",
+        body_text_color_dark="*neutral_100",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        block_background_fill="#ffffff",
+        block_background_fill_dark="*neutral_900",
+        block_border_color="*neutral_200",
+        block_border_color_dark="*neutral_800",
+        block_border_width="1px",
+        block_shadow="none",
+        block_label_text_color="*neutral_600",
+        block_label_text_color_dark="*neutral_300",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+        block_title_text_weight="600",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_400",
+        input_background_fill="*neutral_50",
+        input_background_fill_dark="*neutral_950",
+        input_border_color="*neutral_300",
+        input_border_color_dark="*neutral_700",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_600",
+        button_primary_background_fill_dark="*primary_300",
+        button_primary_background_fill_hover_dark="*primary_200",
+        button_primary_text_color="white",
+        button_primary_text_color_dark="*neutral_950",
+        button_secondary_background_fill="*neutral_100",
+        button_secondary_background_fill_hover="*neutral_200",
+        button_secondary_background_fill_dark="*neutral_800",
+        button_secondary_background_fill_hover_dark="*neutral_700",
+        button_secondary_text_color="*neutral_800",
+        button_secondary_text_color_dark="*neutral_100",
+        checkbox_label_background_fill="transparent",
+        checkbox_label_background_fill_dark="transparent",
+        checkbox_label_background_fill_selected="*primary_50",
+        checkbox_label_background_fill_selected_dark="*neutral_800",
+        checkbox_background_color_selected="*primary_700",
+        checkbox_background_color_selected_dark="*primary_300",
+        color_accent_soft="*primary_50",
+        color_accent_soft_dark="*neutral_800",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
+    )
+
+
+def style_choices(session: Session | None) -> list[tuple[str, str]]:
+    """(what is read, name) of the embedded styles and of those a session brought."""
+    shipped = [(styles.load(name).title or name, name) for name in styles.names()]
+    mine = [] if session is None else [(f"{name} (yours)", name) for name in session.styles]
+    return [(title[:1].upper() + title[1:], name) for title, name in [*shipped, *mine]]
+
+
+def lead(text: str) -> gr.HTML:
+    """The sentence a tab begins with."""
+    return gr.HTML(f'<p class="lead">{escape(text)}</p>')
+
+
+def facts(pairs: list[tuple[str, str]], *, label: str) -> str:
+    """A row of figures with their names, as HTML; a label for who cannot see that they belong together."""
+    cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
+    return f'<dl class="facts" aria-label="{escape(label)}">{cells}</dl>'
+
+
+def notice(text: str, kind: str = "plain") -> str:
+    """A line of news as HTML; ``kind``: plain, good or bad."""
+    return f'<p class="notice {kind}" role="status">{escape(text)}</p>'
+
+
+def blank(text: str, icon: str) -> str:
+    """The place where a result will be, as HTML; ``icon`` is the inside of a 24 x 24 SVG."""
+    return f'<div class="blank"><svg viewBox="0 0 24 24" aria-hidden="true">{icon}</svg><p>{escape(text)}</p></div>'

@@ -1,0 +1,137 @@
+"""The Machine tab: what doctor finds, and what bench measures, as a chart."""
+
+from __future__ import annotations
+
+import threading
+from html import escape
+from typing import Any, Final
+
+import gradio as gr
+
+from streamtoon import doctor
+from streamtoon.machine import Finding
+from streamtoon.meter import VERBS
+from streamtoon.styles import DEFAULT
+from streamtoon.web import child, look
+from streamtoon.web.notices import notice, public, told
+from streamtoon.web.sessions import BusyError, Session, Sessions
+
+WORDS: Final = {"ok": "ok", "missing": "not here", "broken": "broken"}
+PATIENCE: Final = 300.0  # seconds that a bench may take
+
+
+def build(sessions: Sessions, tab: gr.Tab) -> None:
+    """The tab's content; it looks at the machine when the tab is opened."""
+    look.lead("What the machine behind this page has, and how fast it draws.")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=6, min_width=320):
+            table = gr.HTML(look.notice("Looking at the machine; that takes some seconds."), elem_id="machine-table")
+            again = gr.Button("Look again", elem_id="machine-look")
+        with gr.Column(scale=4, min_width=300, elem_classes="side"):
+            chart = gr.HTML(
+                look.notice(
+                    "Draws 120 frames of a portrait clip, 1280 x 720, and compares with decoding and encoding alone."
+                ),
+                elem_id="machine-chart",
+            )
+            run = gr.Button("Measure the speed", variant="primary", elem_id="machine-bench")
+    seen = gr.State(value=False)
+    busy = threading.Lock()
+
+    @told
+    def examine() -> tuple[str, bool]:
+        return findings_table(doctor.examine()), True
+
+    @told
+    def first(seen: bool) -> tuple[Any, bool]:  # noqa: FBT001
+        return (gr.update(), True) if seen else examine()
+
+    @told
+    def bench(request: gr.Request) -> Any:
+        session = sessions.of(request)
+        if not busy.acquire(blocking=False):
+            raise BusyError("somebody is measuring already; try again in a while")
+        try:
+            yield look.notice("Measuring; that takes some seconds."), gr.update(interactive=False)
+            result = measure(sessions, session)
+        except Exception:
+            yield look.notice("It was not measured.", "bad"), gr.update(interactive=True)
+            raise
+        finally:
+            busy.release()
+        yield bench_chart(result), gr.update(interactive=True)
+
+    hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    tab.select(first, [seen], [table, seen], **hidden)
+    again.click(examine, None, [table, seen], api_visibility="private", show_progress="minimal")
+    run.click(bench, None, [chart, run], **hidden)
+
+
+def measure(sessions: Sessions, session: Session) -> dict[str, Any]:
+    """The result of ``streamtoon bench`` with the default style, in a process of its own. Raises gr.Error."""
+    process = child.start("bench", style=DEFAULT, engine=sessions.settings.engine, threads=sessions.settings.threads)
+    session.closing["bench"] = process.kill
+    timer = threading.Timer(PATIENCE, process.kill)
+    timer.start()
+    try:
+        *_, last = child.said(process)
+    finally:
+        timer.cancel()
+        session.closing.pop("bench", None)
+        child.stop(process)
+    if "error" in last:
+        raise notice(public(last["error"]))
+    result: dict[str, Any] = last["done"]
+    return result
+
+
+def findings_table(findings: list[Finding]) -> str:
+    """Doctor's findings as an HTML table, without paths of the machine."""
+    rows = "".join(
+        f'<tr class="{f.state}{" needed" if f.needed else ""}">'
+        f'<td><span class="dot" aria-hidden="true"></span>{WORDS[f.state]}</td>'
+        f'<th scope="row">{escape(f.name)}</th><td>{escape(public(f.what))}{_fix(f.fix)}</td></tr>'
+        for f in findings
+    )
+    verdict = (
+        "Everything that drawing needs is here."
+        if doctor.works(findings)
+        else "Something that drawing needs is missing."
+    )
+    kind = "good" if doctor.works(findings) else "bad"
+    return (
+        f'{look.notice(verdict, kind)}<div class="table"><table><caption class="hidden">What this machine has</caption>'
+        f'<thead><tr><th scope="col">State</th><th scope="col">What</th><th scope="col">Found</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _fix(fix: str) -> str:
+    return "".join(f"<code>{escape(public(line))}</code>" for line in fix.splitlines())
+
+
+def bench_chart(result: dict[str, Any]) -> str:
+    """A bench's result as bars, one a verb, with their figures in plain text."""
+    ms = {verb: float(result["ms"][verb]) for verb in VERBS if verb in result["ms"]}
+    longest = max([*ms.values(), 0.001])
+    bars = "".join(
+        f'<div class="bar"><dt>{verb}</dt>'
+        f'<dd><span style="width:{100 * value / longest:.1f}%"></span>{value:.2f} ms</dd></div>'
+        for verb, value in ms.items()
+    )
+    facts = look.facts(
+        [
+            ("Films drawn at", f"{result['fps']:.1f} fps"),
+            ("Decode + encode alone", f"{result['floor_fps']:.1f} fps"),
+            ("Ratio", f"{result['ratio_to_transcode']:.2f} x"),
+            ("Peak memory", f"{result['peak_mb']} MB"),
+        ],
+        label="Measured",
+    )
+    return (
+        f'<figure class="chart"><figcaption>Milliseconds a frame, median of each verb (they overlap)</figcaption>'
+        f'<dl class="bars">{bars}</dl></figure>{facts}'
+        f'<p class="small">{escape(str(result["style"]))} by {escape(str(result["engine"]))} on '
+        f"{escape(public(str(result['device'])))}, "
+        f"{result['frames']} frames of {result['size'][0]} x {result['size'][1]}</p>"
+    )

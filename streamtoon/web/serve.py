@@ -1,0 +1,94 @@
+"""Puts the page on the network until it is stopped."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, Final
+
+from streamtoon.errors import UsageError
+from streamtoon.web.settings import LOOPBACK, Settings
+
+SLOW: Final = 5  # seconds that open connections have to end
+
+
+def serve(settings: Settings, say: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C or SIGTERM. ``say`` is told the address once it answers, and of risks.
+
+    Raises UsageError where the address cannot be used, or the extra ``web`` is not installed.
+    """
+    listening = _listen(settings)
+    with ExitStack() as stack:
+        stack.callback(listening.close)
+        try:
+            import aiortc  # noqa: F401
+            import gradio  # noqa: F401
+            import onnx  # noqa: F401
+            import uvicorn
+        except ImportError as error:
+            raise UsageError(f'web needs {error.name}; install it with: pip install "streamtoon[web]"') from None
+        from streamtoon.web.sessions import Sessions
+
+        sessions = stack.enter_context(Sessions(settings))
+        os.environ["GRADIO_TEMP_DIR"] = str(sessions.root)  # Gradio takes it from nowhere else
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        from streamtoon.web.app import application
+        from streamtoon.web.films import Films
+        from streamtoon.web.media import Loop
+        from streamtoon.web.stills import Stills
+
+        warnings.filterwarnings("ignore", module="gradio")  # they are about Gradio's own insides
+        media = stack.enter_context(Loop(local=settings.local))
+        drawer = stack.enter_context(Stills(settings))
+        stack.callback(sessions.end_all)  # before the loop that their connections run in
+        app = application(sessions, media, drawer, Films(settings))
+        host, port = listening.getsockname()[:2]
+        if settings.share:
+            say(f"SHARED: anybody who gets this address can use this machine: {_tunnel(port)}")
+        if settings.host not in LOOPBACK and settings.auth is None:
+            say(f"OPEN: who can reach {settings.host} can use this page; --auth USER:PASSWORD asks for one")
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=SLOW, ws="none")
+        server = uvicorn.Server(config)
+        address = f"http://{'[' + host + ']' if ':' in host else host}:{port}"
+        threading.Thread(target=_announce, args=(server, address, say), daemon=True).start()
+        server.run(sockets=[listening])
+
+
+def _announce(server: Any, address: str, say: Callable[[str], None]) -> None:
+    """Tell the address as soon as it answers."""
+    while not server.started and not server.should_exit:
+        time.sleep(0.05)
+    if server.started:
+        say(f"streamtoon is at {address}  (Ctrl-C ends it)")
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """A socket bound to the address that was asked for."""
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listening = socket.socket(found[0], found[1])
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(found[4])
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise UsageError(
+            f"cannot listen on {settings.host}:{settings.port}: {why}; give another --host or --port"
+        ) from None
+    return listening
+
+
+def _tunnel(port: int) -> str:
+    """The public address that Gradio's tunnel gives to our port."""
+    import secrets
+
+    from gradio.networking import setup_tunnel
+
+    try:
+        return str(setup_tunnel("127.0.0.1", port, secrets.token_urlsafe(32), None, None))
+    except (RuntimeError, ValueError, OSError) as error:
+        raise UsageError(f"--share does not work here: {error}; leave it out") from None

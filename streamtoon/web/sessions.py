@@ -1,0 +1,178 @@
+"""One session for each open page: its folder, its styles, what runs for it; all of it goes when the page does.
+
+Session folders lie in the folder that Gradio serves files from, under names nobody can guess: whoever has no address
+of a file cannot ask for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from streamtoon import styles
+from streamtoon.errors import UsageError
+from streamtoon.web.settings import Settings
+
+KEPT: Final = 24
+KEPT_UPLOADS: Final = 6
+IDLE: Final = 3600.0  # seconds after which a session that asked for nothing is over
+PREFIX: Final = "streamtoon-web-"
+
+
+class BusyError(UsageError):
+    """A limit was reached; the message says which and what to do."""
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """What belongs to one open page.
+
+    folder   its own; what is made for it lies here, the newest KEPT results
+    uploads  its uploaded files, the newest KEPT_UPLOADS
+    styles   name -> folder of the styles it brought
+    closing  what to call when it ends: name -> function
+    """
+
+    key: str
+    folder: Path
+    uploads: list[Path] = field(default_factory=list)
+    styles: dict[str, Path] = field(default_factory=dict)
+    closing: dict[str, Callable[[], None]] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    seen: float = field(default_factory=time.monotonic)
+    _places: list[Path] = field(default_factory=list)
+    live: Any = None  # the peer or the picture stream that draws for it now
+
+    def place(self) -> Path:
+        """A new folder of its own for one result; the oldest goes when there are too many."""
+        with self.lock:
+            folder = self.folder / secrets.token_hex(8)
+            folder.mkdir()
+            self._places.append(folder)
+            if len(self._places) > KEPT:
+                shutil.rmtree(self._places.pop(0), ignore_errors=True)
+        return folder
+
+    def style(self, name: str) -> str:
+        """What ``styles.load`` takes for a name on the page. Raises UsageError: nobody names a folder from outside."""
+        if name in self.styles:
+            return str(self.styles[name])
+        if name in styles.names():
+            return name
+        raise UsageError(f"there is no style {name!r}; choose one of {', '.join(self.style_names())}")
+
+    def style_names(self) -> list[str]:
+        """The embedded styles, then those this session brought."""
+        return [*styles.names(), *self.styles]
+
+    def stop(self, name: str) -> None:
+        """Call what was noted under ``name``, once."""
+        with self.lock:
+            close = self.closing.pop(name, None)
+        if close is not None:
+            close()
+
+
+class Sessions:
+    """All of them. Use as a context manager: leaving ends every session and removes the folder."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.root = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+        self._sessions: dict[str, Session] = {}
+        self._owners: dict[Path, set[str]] = {}  # uploaded files; the same file may be uploaded twice
+        self._lock = threading.RLock()
+
+    def of(self, request: Any) -> Session:
+        """The session of a ``gr.Request``; one of its own for a call that belongs to none."""
+        key = str(request.session_hash or secrets.token_hex(20))
+        with self._lock:
+            self._sweep()
+            session = self._sessions.get(key)
+            if session is None:
+                folder = self.root / secrets.token_hex(20)
+                folder.mkdir()
+                session = self._sessions[key] = Session(key, folder)
+            session.seen = time.monotonic()
+            return session
+
+    def adopt(self, session: Session, path: str) -> Path:
+        """Note that an uploaded file is this session's, so that it goes with it. Raises UsageError for other files."""
+        file = Path(path).resolve()
+        # never the root itself: an upload's folder goes with it
+        if not file.is_relative_to(self.root) or file.parent == self.root or not file.is_file():
+            raise UsageError("that file is not here any more; upload it again")
+        limit = self.settings.max_upload
+        if file.stat().st_size > limit:
+            raise BusyError(f"the file is larger than {limit / 1e6:g} MB, which is the limit here; give a smaller one")
+        with self._lock:
+            self._owners.setdefault(file, set()).add(session.key)
+            session.uploads = [f for f in session.uploads if f != file] + [file]
+            if len(session.uploads) > KEPT_UPLOADS:
+                self._disown(session, session.uploads.pop(0))
+        return file
+
+    def _disown(self, session: Session, file: Path) -> None:
+        """Remove an uploaded file, unless another session has uploaded the same."""
+        owners = self._owners.get(file, set())
+        owners.discard(session.key)
+        if not owners:
+            self._owners.pop(file, None)
+            shutil.rmtree(file.parent, ignore_errors=True)
+
+    def enter_live(self, session: Session) -> None:
+        """Count this session as live. Raises BusyError where too many are."""
+        with self._lock:
+            for other in self._sessions.values():
+                if other is not session and getattr(other.live, "idle", False):
+                    other.stop("live")
+            others = sum(s.live is not None for s in self._sessions.values() if s is not session)
+            if others >= self.settings.max_sessions:
+                raise BusyError(f"{others} people are live here, which is the limit; try again in a while")
+            session.live = session.live or True
+
+    def end(self, key: str) -> None:
+        """End a session: stop what runs for it and remove its files. Nothing where there is none."""
+        with self._lock:
+            session = self._sessions.pop(key, None)
+        if session is None:
+            return
+        for name in list(session.closing):
+            with contextlib.suppress(Exception):  # one that fails must not keep the others, or the files, alive
+                session.stop(name)
+        with self._lock:
+            for file in session.uploads:
+                self._disown(session, file)
+        shutil.rmtree(session.folder, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """End what nobody has asked anything of for long, and remove uploads that nobody used."""
+        now = time.monotonic()
+        for key, session in list(self._sessions.items()):
+            if now - session.seen > IDLE and not session.closing:
+                self.end(key)
+        owned = {s.folder for s in self._sessions.values()} | {file.parent for file in self._owners}
+        for folder in self.root.iterdir():
+            with contextlib.suppress(OSError):
+                if folder not in owned and time.time() - folder.stat().st_mtime > IDLE:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def end_all(self) -> None:
+        """End every session."""
+        for key in list(self._sessions):
+            self.end(key)
+
+    def __exit__(self, *_: object) -> None:
+        self.end_all()
+        shutil.rmtree(self.root, ignore_errors=True)

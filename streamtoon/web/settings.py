@@ -1,0 +1,71 @@
+"""What ``streamtoon web`` was asked for, and the toons made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from streamtoon import engine, styles
+from streamtoon.errors import UsageError
+from streamtoon.meter import Meter
+from streamtoon.toon import Toon
+from streamtoon.types import Background, Region, one_of
+
+MEGABYTE: Final = 1_000_000
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What ``streamtoon web`` was asked for.
+
+    host          address that is listened on; with a loopback address media stay on loopback too
+    auth          user and password, None where anybody may come in
+    max_sessions  people who may be live at the same time
+    max_upload    bytes of one uploaded file
+    max_minutes   of a film
+    ice           addresses of STUN and TURN servers; none is needed on one machine or in one network
+    share         whether the page is published through Gradio's tunnel
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    auth: tuple[str, str] | None = None
+    max_sessions: int = 4
+    max_upload: int = 500 * MEGABYTE
+    max_minutes: float = 10.0
+    ice: tuple[str, ...] = ()
+    share: bool = False
+    engine: str = "auto"
+    threads: int = 2
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine can reach the page."""
+        return self.host in LOOPBACK and not self.share
+
+
+def check_choice(region: str, background: str) -> None:
+    """Raise UsageError for a region or background that does not exist."""
+    try:
+        one_of("region", region, Region)
+        one_of("background", background, Background)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def make_toon(
+    settings: Settings, style: str, region: str, background: str, *, live: bool, meter: Meter | None = None
+) -> Toon:
+    """A toon for what somebody chose on the page: private and steady when ``live``. ``style``: a name or a folder.
+
+    Raises UsageError for a choice that does not exist, EngineError where nothing can draw.
+    """
+    check_choice(region, background)
+    chosen = styles.load(style)
+    threads = settings.threads if live else max(1, settings.threads // 2)
+    load = engine.live if live else engine.load
+    drawer = load(settings.engine, chosen, threads=threads)
+    return Toon(
+        chosen, drawer, region=region, background=background, private=live, steady=live, meter=meter  # type: ignore[arg-type]
+    )  # fmt: skip

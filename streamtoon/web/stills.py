@@ -1,0 +1,87 @@
+"""Photos: checked by decoding, drawn one at a time by toons that are kept for the next one."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Final, Self
+
+from PIL import Image, UnidentifiedImageError
+
+from streamtoon.blend import to_rgb
+from streamtoon.errors import UsageError
+from streamtoon.sources import images
+from streamtoon.toon import Toon
+from streamtoon.types import Drawn, Frame
+from streamtoon.web.settings import Settings, make_toon
+
+KEPT: Final = 4  # toons; each holds a network and two detectors
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+PIXELS: Final = 40_000_000
+TYPES: Final = ".jpg, .png, .webp, .bmp or .tiff"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How a photo is to be drawn; ``style`` is a name or a folder."""
+
+    style: str
+    region: str
+    background: str
+
+
+class Stills:
+    """Draws photos. Use as a context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._toons: OrderedDict[Choice, Toon] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def draw(self, frame: Frame, choice: Choice) -> Drawn:
+        """The photo drawn; a photo without a face comes back as it was, unless all of it is drawn or papered."""
+        with self._lock:
+            toon = self._toons.pop(choice, None)
+            if toon is None:
+                toon = make_toon(self._settings, choice.style, choice.region, choice.background, live=False)
+            self._toons[choice] = toon
+            while len(self._toons) > KEPT:
+                self._toons.popitem(last=False)[1].close()
+            return toon(frame)
+
+    def forget(self, style: str) -> None:
+        """Close the toons of a style whose folder goes."""
+        with self._lock:
+            for choice in [c for c in self._toons if c.style == style]:
+                self._toons.pop(choice).close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            while self._toons:
+                self._toons.popitem()[1].close()
+
+
+def read(file: Path) -> Frame:
+    """An uploaded photo as a frame, upright. Raises UsageError, SourceError for what is no photo or too large."""
+    try:
+        with Image.open(file, formats=FORMATS) as picture:
+            width, height = picture.size
+    except UnidentifiedImageError:
+        raise UsageError(f"this file is no picture; give {TYPES}") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise UsageError(f"this picture cannot be opened, it seems to be damaged; give {TYPES}") from None
+    if width * height > PIXELS:
+        raise UsageError(f"the picture has {width}x{height} px; {PIXELS // 1_000_000} megapixels is the limit here")
+    return Frame((images.load(file),), "rgb24", 0, Fraction(0))
+
+
+def save(drawn: Drawn, file: Path) -> str:
+    """Write ``drawn`` as a picture; its path."""
+    Image.fromarray(to_rgb(drawn.planes, drawn.layout, drawn.colour)).save(file, compress_level=3)
+    return str(file)

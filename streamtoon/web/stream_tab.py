@@ -1,0 +1,126 @@
+"""The picture stream: what Live falls back to where WebRTC is not possible. Slower, with the same guard."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from fractions import Fraction
+from typing import Any, Final
+
+import cv2
+import gradio as gr
+import numpy as np
+
+from streamtoon.blend import from_rgb, to_rgb
+from streamtoon.guard import Safe
+from streamtoon.sinks import check
+from streamtoon.sinks.letterbox import CALLS
+from streamtoon.toon import Toon
+from streamtoon.types import U8, Frame
+from streamtoon.web import look
+from streamtoon.web.notices import told
+from streamtoon.web.sessions import Session, Sessions
+from streamtoon.web.settings import make_toon
+
+STREAM: Final = "live"  # a session has one of the two
+EVERY: Final = 0.1  # seconds between two pictures
+FACE: Final = '<circle cx="12" cy="9" r="4"/><path d="M4 20c.5-5 3.5-7 8-7s7.5 2 8 7"/>'
+IDLE: Final = 30.0  # seconds without a picture after which somebody else may have the place
+
+
+class Stream:
+    """One person's picture stream: a private toon, and the pictures that may leave."""
+
+    def __init__(self) -> None:
+        self._toon: Toon | None = None
+        self._chosen: tuple[str, ...] = ()
+        self._safe: Safe | None = None
+        self._lock = threading.Lock()
+        self._index = 0
+        self._used = time.monotonic()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no picture has come for so long that its place may go to somebody else."""
+        return time.monotonic() - self._used > IDLE
+
+    def __call__(self, picture: U8, chosen: tuple[str, ...], make: Any) -> U8:
+        """(h, w, 3) uint8 RGB of the camera -> what may be shown of it: the card first, then drawings."""
+        self._used = time.monotonic()
+        h, w = (length // 2 * 2 for length in picture.shape[:2])
+        with self._lock:
+            planes = from_rgb(np.ascontiguousarray(picture[:h, :w]), "yuv420p", CALLS)
+            frame = Frame(planes, "yuv420p", self._index, Fraction(round(time.monotonic() * 1000), 1000), CALLS)
+            self._index += 1
+            if self._toon is None or chosen != self._chosen:
+                self._close()
+                self._toon, self._chosen = make(chosen), chosen
+            if self._safe is None:
+                self._safe = Safe(frame, self._toon.style.paper)
+            else:
+                self._safe.put(self._toon(frame))
+            _, drawn = self._safe.take(0, 0)
+        check(drawn)
+        return to_rgb(drawn.planes, drawn.layout, drawn.colour)
+
+    def close(self) -> None:
+        """Free the toon."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._toon is not None:
+            self._toon.close()
+            self._toon = None
+
+
+def build(sessions: Sessions, *chosen: gr.components.Component) -> None:
+    """The fold below the live picture."""
+    with gr.Accordion("No video here? Use the slower picture stream", open=False, elem_id="stream-fallback"):
+        gr.HTML('<p class="lead">Sends single pictures, which every proxy lets through. The guard is the same.</p>')
+        with gr.Row(elem_classes="stream-in"):
+            camera = gr.Image(
+                sources=["webcam"], streaming=True, label="Camera (stays with you until you press record)",
+                elem_id="stream-camera", height=300, webcam_options=gr.WebcamOptions(mirror=False),
+            )  # fmt: skip
+            drawn = gr.HTML(look.blank("The drawing appears here.", FACE), elem_id="stream-drawn")
+
+    @told
+    def step(picture: U8 | None, style: str, region: str, background: str, request: gr.Request) -> str:
+        if picture is None:
+            return look.blank("The drawing appears here.", FACE)
+        session = sessions.of(request)
+        stream = _stream(sessions, session)
+        settings = sessions.settings
+        return shown(
+            stream(picture, (session.style(style), region, background), lambda c: make_toon(settings, *c, live=True))
+        )
+
+    camera.stream(
+        step, [camera, *chosen], [drawn], stream_every=EVERY, time_limit=None, concurrency_limit=8,
+        show_progress="hidden", api_visibility="private",
+    )  # fmt: skip
+
+
+def shown(picture: U8) -> str:
+    """A picture as HTML that holds it: Gradio's own image output would leave a file for each on the disk."""
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    text = base64.b64encode(data.tobytes()).decode()
+    return f'<img class="stream" alt="You, drawn" src="data:image/jpeg;base64,{text}">'
+
+
+def _stream(sessions: Sessions, session: Session) -> Stream:
+    with session.lock:
+        if isinstance(session.live, Stream):
+            return session.live
+        session.stop(STREAM)
+        sessions.enter_live(session)
+        stream = session.live = Stream()
+
+        def close() -> None:
+            session.live = None
+            stream.close()
+
+        session.closing[STREAM] = close
+        return stream

@@ -1,0 +1,58 @@
+"""Draws the embedded portrait with a style a stranger brought, in the process of its own that ``child.py`` gives."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+from streamtoon import styles
+from streamtoon.crop import crop, square
+from streamtoon.engine import load
+from streamtoon.errors import UsageError
+from streamtoon.find import Finder
+from streamtoon.guard import hides
+from streamtoon.sources import portrait
+from streamtoon.types import Frame
+
+PREVIEW: Final = "drawn.webp"
+SLOW: Final = 500.0  # ms a crop: a slower network is of no use
+RUNS: Final = 3
+EMPTY: Final = 0.02  # least share of a crop that a matte must cover
+
+
+def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
+    """Draw the portrait with the style in ``folder``: ms a crop, share of the matte; a preview is left there.
+
+    Raises UsageError for a drawing with artefacts that make it useless, EngineError where nothing can draw it.
+    """
+    style = styles.load(folder)
+    engine = load(engine_name, style, threads=threads)
+    frame = Frame((portrait.picture(),), "rgb24", 0, Fraction(0))
+    with Finder() as finder:
+        face = finder(frame)[0]
+    cut = crop(frame, square(face, style.margin, style.size), style.size)
+    drawn = engine(cut.image[None])[0]
+    began = time.perf_counter()
+    others = [engine(cut.image[None])[0] for _ in range(RUNS)]
+    ms = 1000 * (time.perf_counter() - began) / RUNS
+    if drawn.shape != (style.size, style.size, 4):
+        raise UsageError(f"the network draws {drawn.shape}, the card says {style.size} px; export the style again")
+    matte = float((drawn[..., 3] > 127).mean())
+    if not hides(cut, drawn):
+        raise UsageError("what it draws is empty or still the photo: it would hide nobody")
+    if matte < EMPTY:
+        raise UsageError("what it cuts out is empty: nothing of it would be seen")
+    if max(int(np.abs(drawn.astype(int) - other).max()) for other in others) > 2:
+        raise UsageError("it draws the same photo differently each time: films would flicker")
+    if ms > SLOW:
+        raise UsageError(f"it takes {ms:.0f} ms a crop here; {SLOW:.0f} ms is the limit")
+    engine.close()
+    alpha = drawn[..., 3:].astype(np.float32) / 255
+    cut_out = drawn[..., :3] * alpha + np.array(style.paper) * (1 - alpha)
+    Image.fromarray(np.hstack([cut.image, cut_out.round().astype(np.uint8)])).save(Path(folder) / PREVIEW, quality=85)
+    return {"ms": round(ms, 1), "matte": round(matte, 3)}

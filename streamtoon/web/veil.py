@@ -1,0 +1,116 @@
+"""No path of this machine in any answer: the folder files are served from has another name outside.
+
+Gradio tells a browser where a file lies and is told so again. This layer puts a word of the same length in the
+folder's place on the way out and takes it back on the way in, in whatever is text; pictures and films pass untouched.
+It also sends the headers that keep the page from asking any other server for anything.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any, Final
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+TEXT: Final = (b"application/json", b"text/")
+BUILT: Final = (
+    "/assets/",
+    "/static/",
+    "/svelte/",
+)  # Gradio's own scripts: they know no path, and are worth compressing
+LIMIT: Final = 16_000_000  # bytes of a JSON body; the picture stream's pictures are the largest
+HEADERS: Final = [
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:; "
+            b"object-src 'none'; base-uri 'self'; frame-ancestors 'self'"
+        ),
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+
+
+class Veil:
+    """An ASGI app around another; ``root`` is the folder that is not to be told."""
+
+    def __init__(self, app: App, root: Path) -> None:
+        self._app = app
+        self._root = str(root).encode()
+        word = secrets.token_hex(len(self._root))
+        self._word = ("/" + word[: len(self._root) - 1]).encode()  # as long as the root: lengths in headers stay true
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request or connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        inward = {**scope, "path": self._in(scope["path"].encode()).decode()}
+        inward["raw_path"] = self._in(scope.get("raw_path") or b"")
+        inward["query_string"] = self._in(scope.get("query_string") or b"")
+        if _header(scope["headers"], b"content-type").startswith(TEXT):
+            whole = await _body(receive)
+            if whole is None:
+                await send({"type": "http.response.start", "status": 413, "headers": []})
+                await send({"type": "http.response.body", "body": b"the request is too large"})
+                return
+            receive = _again(self._in(whole), receive)
+        text = False
+
+        async def outward(message: Message) -> None:
+            nonlocal text
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", []))
+                text = _header(headers, b"content-type").startswith(TEXT) and not _header(headers, b"content-encoding")
+                message = {**message, "headers": [(k, self._out(v)) for k, v in headers] + HEADERS}
+            elif text and message["type"] == "http.response.body":
+                message = {**message, "body": self._out(message.get("body", b""))}
+            await send(message)
+
+        if not scope["path"].startswith(BUILT):  # other answers are not compressed, so that they can be read here
+            inward["headers"] = [(k, v) for k, v in scope["headers"] if k.lower() != b"accept-encoding"]
+        await self._app(inward, receive, outward)
+
+    def _in(self, data: bytes) -> bytes:
+        return data.replace(self._word, self._root)
+
+    def _out(self, data: bytes) -> bytes:
+        return data.replace(self._root, self._word)
+
+
+def _header(headers: Any, name: bytes) -> bytes:
+    return next((bytes(v) for k, v in headers if k.lower() == name), b"")
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """All of a request's body; None where it is larger than LIMIT."""
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > LIMIT:
+            return None
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A ``receive`` that gives ``body`` first."""
+    given = False
+
+    async def once() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return once

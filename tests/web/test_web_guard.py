@@ -1,0 +1,163 @@
+"""What leaves a WebRTC connection, seen by a client that keeps every picture: the card first, never the camera's."""
+
+import asyncio
+import time
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from av import VideoFrame
+
+from streamtoon import styles
+from streamtoon.blend import to_rgb
+from streamtoon.errors import UsageError
+from streamtoon.guard import Guard, card
+from streamtoon.sources import portrait
+from streamtoon.types import Frame
+from streamtoon.web.media import Loop, Outgoing
+from streamtoon.web.peer import Peer
+from streamtoon.web.settings import Settings, make_toon
+from streamtoon.web.stream_tab import Stream
+
+SIZE = (320, 240)
+CLIP = [to_rgb(f.planes, f.layout, f.colour) for f in portrait.read(f"portrait:30@{SIZE[0]}x{SIZE[1]}")]
+BLANK = np.full_like(CLIP[0], 110)
+
+
+class Camera(MediaStreamTrack):
+    """Shows the pictures it is given, 15 a second, over and over."""
+
+    kind = "video"
+
+    def __init__(self, pictures):
+        super().__init__()
+        self.pictures, self.index = pictures, 0
+
+    async def recv(self):
+        await asyncio.sleep(1 / 15)
+        picture = VideoFrame.from_ndarray(self.pictures[self.index % len(self.pictures)], "rgb24").reformat(
+            format="yuv420p"
+        )
+        picture.pts, picture.time_base = self.index * 6000, Fraction(1, 90_000)
+        self.index += 1
+        return picture
+
+
+def visit(make, pictures, count, change=None):
+    """The first ``count`` pictures that come back, (h, w, 3) uint8 RGB, for a camera that shows ``pictures``."""
+
+    async def run():
+        connection = RTCPeerConnection()
+        came = asyncio.Queue()
+
+        @connection.on("track")
+        def on_track(track):
+            async def pump():
+                for _ in range(count):
+                    came.put_nowait((await track.recv()).to_ndarray(format="rgb24"))
+
+            asyncio.ensure_future(pump())  # noqa: RUF006 - awaited by the queue
+
+        connection.addTransceiver(Camera(pictures), "sendrecv")
+        await connection.setLocalDescription(await connection.createOffer())
+        answer = await asyncio.to_thread(peer.answer, connection.localDescription.sdp, make)
+        await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        pictures_back = []
+        for index in range(count):
+            pictures_back.append(await asyncio.wait_for(came.get(), 30))
+            if change is not None and index == count // 2:
+                await asyncio.to_thread(change, peer)
+        await connection.close()
+        return pictures_back
+
+    ended = []
+    with Loop(local=True) as media:
+        peer = Peer(media, (), SIZE, lambda: ended.append(1))
+        back = asyncio.run(run())
+        peer.close()
+        deadline = time.monotonic() + 20
+        while not ended and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert ended == [1]
+    return back
+
+
+def toon(style="ink", background="paper"):
+    settings = Settings()
+    return lambda meter: make_toon(settings, style, "head", background, live=True, meter=meter)
+
+
+def far(picture, others):
+    """Mean difference over the face from the nearest of ``others``, grey levels."""
+    face = np.s_[60:150, 110:210]
+    return min(float(np.abs(picture[face].astype(int) - other[face]).mean()) for other in others)
+
+
+def the_card():
+    y, half = np.zeros(SIZE[::-1], np.uint8), np.zeros((SIZE[1] // 2, SIZE[0] // 2), np.uint8)
+    frame = Frame((y, half, half), "yuv420p", 0, Fraction(0))
+    return to_rgb(card(frame, styles.load("ink").paper), "yuv420p", frame.colour)
+
+
+def is_card(picture):
+    """Whether a picture is the card: an empty sheet, and the outline that an empty sheet lacks."""
+    card = the_card()
+    line = card.mean(axis=2) < 150
+    return np.abs(picture.astype(int) - card).mean() < 4 and line.sum() > 100 and picture[line].mean() < 160
+
+
+def test_the_first_picture_is_the_card_and_none_is_the_cameras():
+    back = visit(toon(), CLIP, 20)
+    assert is_card(back[0])
+    assert not is_card(back[-1])  # later it is drawn
+    assert far(CLIP[3], CLIP[:3]) < 15  # the measure works
+    assert min(far(picture, CLIP) for picture in back) > 25
+
+
+def test_no_face_gives_the_card():
+    back = visit(toon(), [BLANK], 8)
+    assert all(is_card(picture) for picture in back)
+
+
+def test_an_engine_that_gives_the_photo_back_gives_the_card():
+    settings = Settings(engine="echo")
+    back = visit(lambda meter: make_toon(settings, "ink", "head", "paper", live=True, meter=meter), CLIP, 12)
+    assert all(is_card(picture) for picture in back)
+
+
+def test_changing_the_style_lets_nothing_out():
+    back = visit(toon(), CLIP, 24, lambda peer: peer.switch(toon("wash")(peer.meter)))
+    assert min(far(picture, CLIP) for picture in back) > 25
+
+
+@pytest.mark.parametrize("offer", ["", "no offer", "v=0\r\n" * 10, "x" * 200_000])
+def test_what_is_no_offer(offer):
+    ended = []
+    with Loop(local=True) as media:
+        peer = Peer(media, (), SIZE, lambda: ended.append(1))
+        with pytest.raises(UsageError, match="offer"):
+            peer.answer(offer, toon())
+
+
+def test_only_a_drawn_can_be_sent():
+    with Loop(local=True) as media:
+
+        async def made():
+            return Outgoing(media, SIZE)
+
+        outgoing = media.run(made())
+        frame = next(portrait.read("portrait:1@320x240"))
+        with pytest.raises(TypeError):
+            outgoing.send(frame)
+        outgoing.send(Guard(private=True)(frame, None, 0))
+
+
+def test_the_picture_stream_begins_with_the_card_too():
+    stream = Stream()
+    make = lambda chosen: make_toon(Settings(), *chosen, live=True)  # noqa: E731
+    back = [stream(picture, ("ink", "head", "paper"), make) for picture in CLIP[:6]]
+    stream.close()
+    assert is_card(back[0])
+    assert min(far(picture, CLIP) for picture in back) > 25
+    assert not is_card(back[-1])

@@ -1,0 +1,169 @@
+"""Limits answer politely: a password, a large file, a long film, a full line, too many people."""
+
+import urllib.error
+import urllib.request
+
+import pytest
+from browsing import Site
+
+from streamtoon.errors import UsageError
+from streamtoon.web import films, stills
+from streamtoon.web.films import Asked, Films
+from streamtoon.web.sessions import BusyError, Sessions
+from streamtoon.web.settings import Settings, make_toon
+
+
+class Request:
+    def __init__(self, key):
+        self.session_hash = key
+
+
+@pytest.fixture
+def sessions():
+    with Sessions(Settings(max_sessions=2, max_upload=1000)) as opened:
+        yield opened
+    assert not opened.root.exists()
+
+
+def status(address, data=None, kind="application/json"):
+    request = urllib.request.Request(address, data, {"Content-Type": kind})  # noqa: S310 - our own server
+    try:
+        return urllib.request.urlopen(request, timeout=30).status  # noqa: S310
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_password_and_upload_limit():
+    site = Site("--auth", "anna:secret", "--max-upload", "1")
+    try:
+        assert status(site.address) == 200  # the login page
+        assert status(site.address + "/config") == 401
+        form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n%b\r\n--x--\r\n'
+        kind = "multipart/form-data; boundary=x"
+        assert status(site.address + "/gradio_api/upload", form % b"x", kind) == 401
+        login = urllib.request.Request(  # noqa: S310
+            site.address + "/login", b"username=anna&password=secret",
+            {"Content-Type": "application/x-www-form-urlencoded"},
+        )  # fmt: skip
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        assert opener.open(login, timeout=30).status == 200
+
+        def upload(size):
+            request = urllib.request.Request(  # noqa: S310
+                site.address + "/gradio_api/upload", form % bytes(size), {"Content-Type": kind}
+            )
+            return opener.open(request, timeout=30).read()
+
+        assert str(site.root).encode() not in upload(10)
+        with pytest.raises(urllib.error.HTTPError) as error:
+            upload(2_000_000)
+        assert error.value.code == 413
+    finally:
+        site.close()
+
+
+def test_too_many_people(sessions):
+    one, two, three = (sessions.of(Request(key)) for key in "abc")
+    sessions.enter_live(one)
+    sessions.enter_live(two)
+    with pytest.raises(BusyError, match="limit"):
+        sessions.enter_live(three)
+    sessions.enter_live(one)  # who is in already may begin again
+    sessions.end("b")
+    sessions.enter_live(three)
+
+
+def test_files_of_others(sessions, tmp_path):
+    one, other = sessions.of(Request("a")), sessions.of(Request("b"))
+    file = sessions.root / "upload" / "a.png"
+    file.parent.mkdir()
+    file.write_bytes(b"x")
+    assert sessions.adopt(one, str(file)) == sessions.adopt(other, str(file)) == file
+    sessions.end("a")
+    assert file.exists()  # the other has uploaded the same one
+    sessions.end("b")
+    assert not file.exists()
+    outside = tmp_path / "secret.png"
+    outside.write_bytes(b"x")
+    for path in (outside, sessions.root / ".." / ".." / "etc" / "passwd", sessions.root):
+        with pytest.raises(UsageError, match="not here"):
+            sessions.adopt(sessions.of(Request("c")), str(path))
+    (sessions.root / "bare.png").write_bytes(b"x")
+    with pytest.raises(UsageError, match="not here"):
+        sessions.adopt(sessions.of(Request("c")), str(sessions.root / "bare.png"))
+    large = sessions.root / "upload2" / "a.png"
+    large.parent.mkdir()
+    large.write_bytes(bytes(2000))
+    with pytest.raises(BusyError, match="MB"):
+        sessions.adopt(sessions.of(Request("c")), str(large))
+
+
+def test_a_session_keeps_the_newest_only(sessions):
+    session = sessions.of(Request("a"))
+    places = [session.place() for _ in range(30)]
+    assert not places[0].exists()
+    assert all(place.exists() for place in places[-24:])
+    files = [sessions.root / f"u{i}" / "a.png" for i in range(8)]
+    for file in files:
+        file.parent.mkdir()
+        file.write_bytes(b"x")
+        sessions.adopt(session, str(file))
+    assert [file.exists() for file in files] == [False] * 2 + [True] * 6
+
+
+def test_styles_of_others(sessions, tmp_path):
+    one, other = sessions.of(Request("a")), sessions.of(Request("b"))
+    one.styles["mine"] = tmp_path
+    assert one.style("mine") == str(tmp_path)
+    for name in ("mine", str(tmp_path), "../ink"):
+        with pytest.raises(UsageError, match="no style"):
+            other.style(name)
+
+
+def test_what_ends_with_a_session(sessions):
+    session = sessions.of(Request("a"))
+    ended = []
+    session.closing["bad"] = lambda: 1 / 0
+    session.closing["good"] = lambda: ended.append(1)
+    sessions.end("a")
+    assert ended == [1]
+    assert not session.folder.exists()
+    assert sessions.of(Request(None)) is not sessions.of(Request(None))
+
+
+def test_a_film_too_long(moved_film):
+    assert films.look(moved_film, Settings()).size == (640, 360)
+    with pytest.raises(BusyError, match="limit"):
+        films.look(moved_film, Settings(max_minutes=0.01))
+
+
+def test_a_full_line(sessions, moved_film):
+    line = Films(Settings())
+    asked = Asked(moved_film, "ink", "head", "keep")
+    waiting = [line.draw(sessions.of(Request(str(i))), asked) for i in range(films.WAITING + 1)]
+    first = next(waiting[0])
+    assert "progress" in first or "done" in first
+    assert [next(film) for film in waiting[1:]] == [{"ahead": i} for i in range(1, films.WAITING + 1)]
+    with pytest.raises(BusyError, match="waiting"):
+        next(line.draw(sessions.of(Request("late")), asked))
+    for film in waiting:
+        film.close()
+    with pytest.raises(UsageError, match="region"):
+        next(line.draw(sessions.of(Request("late")), Asked(moved_film, "ink", "nose", "keep")))
+
+
+def test_pictures_beyond_limits(tmp_path, monkeypatch):
+    from PIL import Image
+
+    monkeypatch.setattr(stills, "PIXELS", 100)
+    Image.new("RGB", (20, 20)).save(tmp_path / "large.png")
+    with pytest.raises(UsageError, match="megapixels"):
+        stills.read(tmp_path / "large.png")
+    (tmp_path / "script.svg").write_text("<svg onload='x'/>")
+    with pytest.raises(UsageError, match="no picture"):
+        stills.read(tmp_path / "script.svg")
+
+
+def test_choices_that_do_not_exist():
+    with pytest.raises(UsageError, match="region"):
+        make_toon(Settings(), "ink", "nose", "paper", live=True)

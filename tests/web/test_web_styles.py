@@ -1,0 +1,176 @@
+"""Styles somebody brings: what is taken, and everything that is not."""
+
+import hashlib
+import stat
+import zipfile
+
+import onnx
+import pytest
+from browsing import new_pictures, start, tab, told, visitor
+from onnx import TensorProto, helper
+
+from streamtoon import styles
+from streamtoon.errors import UsageError
+from streamtoon.web import parcel
+
+INK = styles.FOLDER / "ink"
+
+
+def style_files(name="mine", network=None):
+    """The files of a good style: the shipped ink under another name."""
+    data = (INK / "ink.onnx").read_bytes() if network is None else network
+    sha256 = hashlib.sha256(data).hexdigest()
+    card = f'name = "{name}"\ntitle = "my own"\nonnx = "{name}.onnx"\nsha256 = "{sha256}"\nmargin = 2.5\n'
+    return {
+        "style.toml": card.encode(), f"{name}.onnx": data, "CARD.md": b"# mine\n\n<b>A card</b> of mine.\n",
+        "preview.webp": (INK / "preview.webp").read_bytes(),
+    }  # fmt: skip
+
+
+def zipped(path, files, prefix="mine/"):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, data in files.items():
+            out.writestr(name if isinstance(name, zipfile.ZipInfo) else prefix + name, data)
+    return path
+
+
+def network(*nodes, initializer=(), functions=()):
+    """A small ONNX file of the given nodes, uint8 pictures in and out."""
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.UINT8, [None, 256, 256, depth])
+        for name, depth in (("in", 3), ("out", 4))
+    ]
+    graph = helper.make_graph(list(nodes), "g", ends[:1], ends[1:], initializer=list(initializer))
+    return helper.make_model(graph, functions=list(functions)).SerializeToString()
+
+
+def outside():
+    weights = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+    weights.external_data.add(key="location", value="/etc/passwd")
+    return weights
+
+
+def branch():
+    graph = helper.make_graph([helper.make_node("Identity", ["in"], ["o"])], "b", [], [])
+    return helper.make_node("If", ["c"], ["out"], then_branch=graph, else_branch=graph)
+
+
+def link(name):
+    info = zipfile.ZipInfo(name)
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+def test_a_good_one_is_taken(tmp_path):
+    unpacked = parcel.unpack(zipped(tmp_path / "mine.zip", style_files()), tmp_path / "out")
+    assert unpacked.style.name == "mine"
+    assert any("operators" in line for line in unpacked.found)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "CARD.md",
+        "mine.onnx",
+        "preview.webp",
+        "style.toml",
+    ]
+
+
+def card(files, old, new):
+    """The same files, with something else in style.toml."""
+    return {**files, "style.toml": files["style.toml"].replace(old, new)}
+
+
+BAD = {
+    "a path upwards": (lambda f: {**f, "../../evil.txt": b"x"}, "leads out"),
+    "an absolute path": (lambda f: {zipfile.ZipInfo("/etc/evil.txt"): b"x", **f}, "leads out"),
+    "a backslash": (lambda f: {**f, "..\\evil.txt": b"x"}, "leads out|folders"),
+    "a link": (lambda f: {link("mine/preview.png"): b"/etc/passwd", **f}, "link"),
+    "a pickle": (lambda f: {**f, "weights.pkl": b"\x80\x04."}, "never code"),
+    "a checkpoint": (lambda f: {**f, "checkpoint.pt": b"PK"}, "never code"),
+    "code": (lambda f: {**f, "style.py": b"import os"}, "never code"),
+    "a nested folder": (lambda f: {**f, "a/b/c.txt": b"x"}, "folders"),
+    "a bomb": (lambda f: {**f, "NOTES.txt": bytes(50_000_000)}, "unpacks to more"),
+    "too many files": (lambda f: {**f, **{f"{i}.txt": b"x" for i in range(40)}}, "files"),
+    "no card": (lambda f: {k: v for k, v in f.items() if k != "style.toml"}, "no style.toml"),
+    "another hash": (lambda f: {**f, "mine.onnx": f["mine.onnx"] + b"x"}, "sha256"),
+    "a broken preview": (lambda f: {**f, "preview.webp": b"no picture"}, "no picture"),
+    "a name that is taken": (lambda _: style_files("ink"), "already"),
+    "a name that is a path": (lambda f: card(f, b'name = "mine"', b'name = "../x"'), "letters"),
+    "a network elsewhere": (lambda f: card(f, b'"mine.onnx"', b'"../../ink/ink.onnx"'), "not in the folder"),
+    "no network": (lambda _: style_files(network=b"this is no network"), "no ONNX|holds no network"),
+    "a foreign operator": (
+        lambda _: style_files(network=network(helper.make_node("Run", ["in"], ["out"], domain="evil"))), "evil.Run"),
+    "a loop": (lambda _: style_files(network=network(branch())), "'If'"),
+    "weights in another file": (
+        lambda _: style_files(network=network(helper.make_node("Identity", ["in"], ["out"]), initializer=[outside()])),
+        "another file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spoil", BAD)
+def test_a_bad_one_is_refused(tmp_path, spoil):
+    change, message = BAD[spoil]
+    archive = zipped(tmp_path / "bad.zip", change(style_files()))
+    with pytest.raises(UsageError, match=message) as error:
+        parcel.unpack(archive, tmp_path / "out")
+    assert "\n" not in str(error.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.zip"]
+
+
+@pytest.mark.parametrize("data", [b"", b"no zip", b"PK\x03\x04" + bytes(100)])
+def test_what_is_no_zip(tmp_path, data):
+    (tmp_path / "bad.zip").write_bytes(data)
+    with pytest.raises(UsageError, match="no zip"):
+        parcel.unpack(tmp_path / "bad.zip", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_sizes_in_headers_are_not_believed(tmp_path):
+    """An entry that says it is small and is not."""
+    files = {**style_files(), "NOTES.txt": bytes(5_000_000)}
+    data = zipped(tmp_path / "liar.zip", files).read_bytes()
+    lied = data.replace((5_000_000).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
+    assert lied != data
+    (tmp_path / "liar.zip").write_bytes(lied)
+    with pytest.raises(UsageError, match=r"unpacks to more|no zip"):
+        parcel.unpack(tmp_path / "liar.zip", tmp_path / "out")
+
+
+def test_every_shipped_network_passes():
+    from streamtoon.web import network as looker
+
+    for name in styles.names():
+        for file in (styles.FOLDER / name).glob("*.onnx"):
+            assert looker.look(file).parameters > 100_000
+    assert onnx.__version__
+
+
+def test_in_the_browser(page, tmp_path):
+    tab(page, "Styles")
+    assert page.locator("#style-cards article").count() == len(styles.names())
+    bad = zipped(tmp_path / "bad.zip", {**style_files(), "evil.py": b"import os"})
+    page.set_input_files("#style-in input[type=file]", bad)
+    told(page, "never code")
+    page.wait_for_selector("#style-report .bad")
+    page.wait_for_selector("#style-in input[type=file]", state="attached")  # free for another
+    page.set_input_files("#style-in input[type=file]", zipped(tmp_path / "good.zip", style_files()))
+    page.wait_for_selector("#style-report .checks li", timeout=60_000)
+    report = page.inner_text("#style-report")
+    assert "hides the face" in report
+    page.wait_for_selector("#style-cards article:has-text('my own')")
+    assert page.locator("#style-cards b").count() == 0  # a card's HTML is shown as text
+    tab(page, "Live")
+    page.click("#live-style input")
+    page.get_by_role("option", name="mine (yours)").click()
+    start(page)
+    new_pictures(page, 5)
+
+
+def test_a_style_that_draws_nothing_is_refused(site, browser, tmp_path):
+    """It passes every look at its files; the portrait drawn with it shows what it is."""
+    channels = helper.make_node("Concat", ["in", "one"], ["out"], axis=3)
+    last = helper.make_node("Slice", ["in", "a", "b", "c"], ["one"])
+    starts = [helper.make_tensor(n, TensorProto.INT64, [1], [v]) for n, v in (("a", 0), ("b", 1), ("c", 3))]
+    data = network(last, channels, initializer=starts)
+    with visitor(browser, site.address) as page:
+        tab(page, "Styles")
+        page.set_input_files("#style-in input[type=file]", zipped(tmp_path / "echo.zip", style_files("echo2", data)))
+        assert "/" not in told(page, "still the photo")

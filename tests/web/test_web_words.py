@@ -1,0 +1,121 @@
+"""What people are told: no path of the machine, no markup of others, and the veil over the files' folder."""
+
+import asyncio
+import threading
+
+import gradio as gr
+import pytest
+
+from streamtoon import cli
+from streamtoon.errors import UsageError
+from streamtoon.machine import Finding
+from streamtoon.web.machine_tab import findings_table
+from streamtoon.web.notices import FAULT, public, told
+from streamtoon.web.veil import Veil
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("cannot read /home/anna/films/a.mp4: it is none", "cannot read a.mp4: it is none"),
+        ("rm '/root/.cache/streamtoon/face.tflite' && fetch", "rm 'face.tflite' && fetch"),
+        ("see https://example.org/a/b/c", "see https://example.org/a/b/c"),
+        ("C:\\Users\\anna\\a.png is no picture", "a.png is no picture"),
+        ("1280x720 and/or 24 fps", "1280x720 and/or 24 fps"),
+        ("two\n lines", "two lines"),
+    ],
+)
+def test_paths_are_cut(text, shown):
+    assert public(text) == shown
+
+
+def test_errors_become_notices(capsys):
+    @told
+    def ours():
+        raise UsageError("/srv/secret/a.png is <b>no</b> picture")
+
+    with pytest.raises(gr.Error) as error:
+        ours()
+    assert error.value.message == "A.png is &lt;b&gt;no&lt;/b&gt; picture"
+
+    @told
+    def not_ours():
+        yield 1
+        raise ZeroDivisionError("/srv/secret")
+
+    steps = not_ours()
+    assert next(steps) == 1
+    with pytest.raises(gr.Error) as error:
+        next(steps)
+    assert FAULT[1:] in error.value.message
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_findings_without_paths():
+    html = findings_table([Finding("face model", "broken", "in /root/x/y.tflite <script>", "rm /root/x/y.tflite")])
+    assert "/root" not in html
+    assert "<script>" not in html
+
+
+def test_the_veil(tmp_path):
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append((scope["path"], (await receive())["body"]))
+        kind = b"application/json" if scope["path"].startswith("/j") else b"image/png"
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]})
+        await send({"type": "http.response.body", "body": f'{{"path": "{tmp_path}/a.png"}}'.encode()})
+
+    veil = Veil(app, tmp_path)
+
+    def ask(path, body=b"", kind=b"application/json"):
+        out = []
+
+        async def receive():
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message):
+            out.append(message)
+
+        scope = {
+            "type": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "headers": [(b"content-type", kind)],
+        }
+        # in a thread: playwright has a loop in this one
+        thread = threading.Thread(target=lambda: asyncio.run(veil(scope, receive, send)))
+        thread.start()
+        thread.join()
+        return out
+
+    start, body = ask("/j")
+    assert str(tmp_path).encode() not in body["body"]
+    assert (b"x-content-type-options", b"nosniff") in start["headers"]
+    outside = body["body"].split(b'"')[3].decode()
+    ask("/j/file=" + outside, f'"{outside}"'.encode())
+    assert seen[-1] == (f"/j/file={tmp_path}/a.png", f'"{tmp_path}/a.png"'.encode())
+    assert str(tmp_path).encode() in ask("/picture")[1]["body"]  # bytes of a picture are not touched
+    assert ask("/j", b"x" * 17_000_000)[0]["status"] == 413
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--port", "x"], "is no port"),
+        (["--auth", "anna"], "USER:PASSWORD"),
+        (["--max-sessions", "0"], "whole number"),
+    ],
+)  # fmt: skip
+def test_flags(capsys, flags, words):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["web", *flags])
+    assert end.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_an_address_that_cannot_be_used(capsys):
+    assert cli.main(["web", "--host", "192.0.2.1"]) == 2
+    assert "cannot listen on 192.0.2.1:7860" in capsys.readouterr().err
+    assert cli.main(["web", "--engine", "nothing"]) == 2
