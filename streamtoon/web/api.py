@@ -43,7 +43,7 @@ def build(sessions: Sessions, drawer: Stills, line: Films) -> None:
         source = sessions.adopt(session, _given(file))
         for said in line.draw(session, Asked(source, session.style(style), region, background, private)):
             if "done" in said:
-                yield said["output"], film_tab.words(said["done"], said["output"])
+                yield said["output"], film_tab.summary_line(said["done"], said["output"])
 
     def styles(request: gr.Request) -> list[str]:
         """The names of the styles that can be asked for."""

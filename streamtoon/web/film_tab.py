@@ -135,7 +135,7 @@ def told_summary(done: dict[str, Any]) -> str:
     return html
 
 
-def words(done: dict[str, Any], output: str) -> str:
+def summary_line(done: dict[str, Any], output: str) -> str:
     """The same in one line, for the API."""
     return (
         f"{Path(output).name}: {done['frames']} frames, {done['faces']} faces, "

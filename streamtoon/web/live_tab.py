@@ -52,7 +52,9 @@ def build(sessions: Sessions, media: Loop) -> gr.Dropdown:
         if not offer:
             return ("{}", *off)
         try:
-            answer = _begin(sessions, media, sessions.of(request), json.loads(offer), (style, region, background))
+            session = sessions.of(request)
+            with session.lock:  # a second Start waits for the first, and ends it
+                answer = _begin(sessions, media, session, json.loads(offer), (style, region, background))
         except Exception as error:  # noqa: BLE001 - the page shows it beside the picture and frees the camera
             return (json.dumps({"error": reason(error)}), *off)
         on = (gr.update(interactive=False), gr.update(interactive=True), gr.update(interactive=True))

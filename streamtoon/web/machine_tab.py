@@ -36,11 +36,12 @@ def build(sessions: Sessions, tab: gr.Tab) -> None:
             )
             run = gr.Button("Measure the speed", variant="primary", elem_id="machine-bench")
     seen = gr.State(value=False)
-    busy = threading.Lock()
+    busy, looking = threading.Lock(), threading.Lock()
 
     @told
     def examine() -> tuple[str, bool]:
-        return findings_table(doctor.examine()), True
+        with looking:  # it starts processes: one look at a time
+            return findings_table(doctor.examine()), True
 
     @told
     def first(seen: bool) -> tuple[Any, bool]:  # noqa: FBT001
@@ -100,7 +101,7 @@ def findings_table(findings: list[Finding]) -> str:
     )
     kind = "good" if doctor.works(findings) else "bad"
     return (
-        f'{look.notice(verdict, kind)}<div class="table"><table><caption class="hidden">What this machine has</caption>'
+        f'{look.notice(verdict, kind)}<div class="table"><table><caption class="unseen">What this machine has</caption>'
         f'<thead><tr><th scope="col">State</th><th scope="col">What</th><th scope="col">Found</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )

@@ -11,12 +11,11 @@ import numpy as np
 from PIL import Image
 
 from streamtoon import styles
-from streamtoon.crop import crop, square
 from streamtoon.engine import load
 from streamtoon.errors import UsageError
-from streamtoon.find import Finder
 from streamtoon.guard import hides
 from streamtoon.sources import portrait
+from streamtoon.toon import Toon
 from streamtoon.types import Frame
 
 PREVIEW: Final = "drawn.webp"
@@ -32,14 +31,12 @@ def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
     """
     style = styles.load(folder)
     engine = load(engine_name, style, threads=threads)
-    frame = Frame((portrait.picture(),), "rgb24", 0, Fraction(0))
-    with Finder() as finder:
-        face = finder(frame)[0]
-    cut = crop(frame, square(face, style.margin, style.size), style.size)
-    drawn = engine(cut.image[None])[0]
-    began = time.perf_counter()
-    others = [engine(cut.image[None])[0] for _ in range(RUNS)]
-    ms = 1000 * (time.perf_counter() - began) / RUNS
+    with Toon(style, engine) as toon:
+        cut = toon.see(Frame((portrait.picture(),), "rgb24", 0, Fraction(0))).heads[0]
+        drawn = engine(cut.image[None])[0]
+        began = time.perf_counter()
+        others = [engine(cut.image[None])[0] for _ in range(RUNS)]
+        ms = 1000 * (time.perf_counter() - began) / RUNS
     if drawn.shape != (style.size, style.size, 4):
         raise UsageError(f"the network draws {drawn.shape}, the card says {style.size} px; export the style again")
     matte = float((drawn[..., 3] > 127).mean())
@@ -51,7 +48,6 @@ def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
         raise UsageError("it draws the same photo differently each time: films would flicker")
     if ms > SLOW:
         raise UsageError(f"it takes {ms:.0f} ms a crop here; {SLOW:.0f} ms is the limit")
-    engine.close()
     alpha = drawn[..., 3:].astype(np.float32) / 255
     cut_out = drawn[..., :3] * alpha + np.array(style.paper) * (1 - alpha)
     Image.fromarray(np.hstack([cut.image, cut_out.round().astype(np.uint8)])).save(Path(folder) / PREVIEW, quality=85)
