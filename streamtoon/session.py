@@ -60,6 +60,8 @@ def session(options: Options, style: str, make_toon: Callable[[str, Meter], Toon
         frames, size = _source(options, stop, say, stack)
         blank = _blank(options.size or size)
         opened = [_sink(target, options, blank) for target in options.sinks if target != WINDOW]
+        for notice in (line for sink in opened for line in getattr(sink, "notices", [])):
+            say(f"notice: {notice}")
         window = _window() if options.preview or WINDOW in options.sinks else None
         toon = make_toon(style, meter)
         safe = Safe(blank, toon.style.paper)

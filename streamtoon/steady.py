@@ -20,6 +20,7 @@ from streamtoon.crop import Affine
 from streamtoon.types import F32, U8, Crop, Face
 
 GRAIN: Final = 7  # px over which change is looked at
+DETAIL: Final = 70.0  # mean Laplacian of a sharp face without its grain; a blurred one moves with less change
 FADE: Final = 0.75  # of a change is still taken for one a frame later, so that nothing old stays in what has moved
 LEVELS: Final = np.arange(256, dtype=np.float32)
 
@@ -27,16 +28,16 @@ LEVELS: Final = np.arange(256, dtype=np.float32)
 def _gate(noise: float, motion: float) -> F32:
     """(256,) float32: by grey levels of change, how much of the average stays.
 
-    Nearly all of it up to ``noise``; .4 from ``motion`` on, which is two thirds of a frame late and softens strokes
-    that hop; nothing where all has changed.
+    Nearly all of it up to ``noise``; .45 from ``motion`` on, which is less than a frame late and softens strokes that
+    hop; nothing where all has changed.
     """
     still = 0.95 * np.clip((motion - LEVELS) / (motion - noise), 0, 1)
-    moving = 0.4 * np.clip((60 - LEVELS) / (60 - motion), 0, 1)
+    moving = 0.45 * np.clip((80 - LEVELS) / (80 - motion), 0, 1)
     return np.asarray(np.maximum(still, moving), np.float32)
 
 
-FEATURES: Final = _gate(4, 10)  # eyes, nose and mouth
-REST: Final = _gate(8, 24)
+FEATURES: Final = _gate(4, 12)  # eyes, nose and mouth
+REST: Final = _gate(12, 32)
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class Steady:
         if before is None or not np.array_equal(before.to_crop, now.to_crop):
             return now, np.zeros_like(grey)
         now.change = np.asarray(cv2.max(cv2.absdiff(grey, before.grey), before.change * FADE), np.float32)
-        levels = cv2.convertScaleAbs(now.change)
+        levels = cv2.convertScaleAbs(now.change, alpha=1 / _detail(grey))
         rest = cv2.LUT(levels, REST)
         sooner = cv2.multiply(cv2.subtract(cv2.LUT(levels, FEATURES), rest), _features(face, cut))
         keep: F32 = np.asarray(cv2.add(rest, sooner), np.float32)
@@ -90,6 +91,13 @@ def _mix(now: F32, before: F32, keep: F32) -> F32:
     """``keep`` of before, the rest of now."""
     cover = keep if now.ndim == 2 else cv2.merge([keep] * now.shape[2])
     return np.asarray(cv2.add(now, cv2.multiply(cv2.subtract(before, now), cover)), np.float32)
+
+
+def _detail(grey: F32) -> float:
+    """How much there is to see in the middle of a crop, .6 to 1."""
+    h, w = grey.shape
+    middle = grey[h // 4 : 3 * h // 4, w // 4 : 3 * w // 4]
+    return float(np.clip(np.abs(cv2.Laplacian(middle, cv2.CV_32F, ksize=5)).mean() / DETAIL, 0.6, 1))
 
 
 def _features(face: Face, cut: Crop) -> F32:
