@@ -25,6 +25,7 @@ SURE: Final = 0.75
 TINY: Final = 0.06  # of that side: narrower faces must be surer, since anything round looks like them
 TINY_SCORE: Final = 0.65
 LOOK: Final = 10  # frames between two looks with the full-range detector
+LOOK_PRIVATE: Final = 3  # where nobody may be seen until then
 BLANK: Final = np.zeros((64, 64, 3), np.uint8)
 PATIENCE: Final = 4  # frames for which a known face may go on by the short-range detector's doubtful word alone
 SAME: Final = 0.3  # intersection over union above which two boxes are one face
@@ -33,7 +34,9 @@ SAME: Final = 0.3  # intersection over union above which two boxes are one face
 class Finder:
     """Finds every face of a frame. Holds the detectors and what it saw last; use as a context manager."""
 
-    def __init__(self, *, min_score: float = 0.5) -> None:
+    def __init__(self, *, min_score: float = 0.5, look: int = LOOK) -> None:
+        """``look``: every so many frames the full-range detector looks for faces that are not known."""
+        self._look = look
         self._short = _detector("face_detection_short_range.tflite", min_score)
         self._full = _detector("face_detection_full_range_sparse.tflite", min_score)
         self._count = 0
@@ -47,9 +50,9 @@ class Finder:
         sure = [f for f in near if f.score >= SURE and _width(f) >= large]
         lost = [k for k, _ in self._known if not any(overlap(k.box, f.box) > SAME for f in sure)]
         self._count += 1
-        if not sure or lost or len(sure) < len(near) or self._count % LOOK == 1:
+        if not sure or lost or len(sure) < len(near) or self._count % self._look == 1:
             parts = squares(picture)
-            if sure + lost and self._count % LOOK != 1:  # between two looks only where something is to be settled
+            if sure + lost and self._count % self._look != 1:  # between two looks only where something is to be settled
                 doubtful = lost + [f for f in near if not any(f is s for s in sure)]
                 parts = [parts[i] for i in sorted({_home(f, frame, picture, parts) for f in doubtful})]
             far = [f for f in _detect(self._full, picture, frame, parts) if f.score >= TINY_SCORE or _width(f) >= tiny]

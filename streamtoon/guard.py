@@ -69,6 +69,14 @@ def hides(cut: Crop, drawn: U8) -> bool:
     return unlike and float(drawing.std()) >= DRAWN
 
 
+def unlike(scene: list[Crop], drawn: list[U8]) -> bool:
+    """Whether a drawn scene is something else than its photograph; one tile alone may be a wall as white as paper."""
+    changes = [
+        float(cv2.absdiff(np.ascontiguousarray(d[..., :3]), c.image).mean()) for c, d in zip(scene, drawn, strict=True)
+    ]
+    return not changes or float(np.mean(changes)) >= UNLIKE
+
+
 class Safe:
     """The picture that may leave now: the newest one while it is fresh, the card otherwise. For live; thread-safe.
 

@@ -68,7 +68,7 @@ class Tracks:
                 tracks.append(_Track(replace(face, id=self._next), _points(face), np.zeros((8, 2)), seconds))
                 self._next += 1
         self._tracks = tracks + [t for t in free if seconds - t.seen <= self._coast]
-        return [t.face for t in self._tracks]
+        return [t.face for t in tracks] + [replace(t.face, found=False) for t in self._tracks[len(tracks) :]]
 
 
 def _points(face: Face) -> F64:

@@ -10,7 +10,9 @@ hair. Ungated averaging would blur and trail.
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final
 
 import cv2
@@ -22,6 +24,7 @@ from streamtoon.types import F32, U8, Crop, Face
 GRAIN: Final = 7  # px over which change is looked at
 DETAIL: Final = 70.0  # mean Laplacian of a sharp face without its grain; a blurred one moves with less change
 FADE: Final = 0.75  # of a change is still taken for one a frame later, so that nothing old stays in what has moved
+TURNS: Final = 64  # crops that may wait for their drawings; beyond that drawings begin anew
 LEVELS: Final = np.arange(256, dtype=np.float32)
 
 
@@ -52,22 +55,33 @@ class Steady:
     """Remembers every face's average crop and drawing. Each method is called once a frame with all faces."""
 
     def __init__(self) -> None:
+        self._turn = self._last = 0  # of the crops, of the drawings
         self._seen: dict[int, _Seen] = {}
+        self._keeps: deque[tuple[int, dict[int, F32]]] = deque(maxlen=TURNS)  # of crops not drawn yet, by turn
         self._drawn: dict[int, F32] = {}
 
-    def crops(self, faces: list[Face], crops: list[Crop]) -> tuple[list[Crop], list[F32]]:
-        """The average crops, and for each how much of its average stayed, (h, w) float32; others are forgotten."""
+    def crops(self, faces: list[Face], crops: list[Crop]) -> tuple[list[Crop], int]:
+        """The average crops, and the turn that ``drawings`` wants to be told; other faces are forgotten."""
         found = [self._average(face, cut) for face, cut in zip(faces, crops, strict=True)]
         self._seen = {face.id: seen for face, (seen, _) in zip(faces, found, strict=True)}
-        steadied = [Crop(np.asarray(cv2.convertScaleAbs(seen.image), np.uint8), seen.to_crop) for seen, _ in found]
-        return steadied, [keep for _, keep in found]
+        self._turn += 1
+        self._keeps.append((self._turn, {face.id: keep for face, (_, keep) in zip(faces, found, strict=True)}))
+        return [Crop(np.asarray(cv2.convertScaleAbs(s.image), np.uint8), s.to_crop) for s, _ in found], self._turn
 
-    def drawings(self, faces: list[Face], keeps: list[F32], drawn: list[U8]) -> list[U8]:
-        """The average drawings, (h, w, 4) uint8 RGBA; ``keeps`` came with their crops."""
+    def drawings(self, faces: list[Face], turn: int, drawn: list[U8]) -> list[U8]:
+        """The average drawings, (h, w, 4) uint8 RGBA. Turns may be left out, their frames dropped; never go back."""
+        turns = []
+        while self._keeps and self._keeps[0][0] <= turn:
+            turns.append(self._keeps.popleft()[1])
+        whole, self._last = len(turns) == turn - self._last, turn
         shown = {}
-        for face, keep, drawing in zip(faces, keeps, drawn, strict=True):
+        for face, drawing in zip(faces, drawn, strict=True):
             now, before = drawing.astype(np.float32), self._drawn.get(face.id)
-            shown[face.id] = now if before is None or before.shape != now.shape else _mix(now, before, keep)
+            # what stays of a drawing stayed of every crop since
+            if before is not None and before.shape == now.shape and whole and all(face.id in t for t in turns):
+                keep: F32 = np.asarray(reduce(np.multiply, [t[face.id] for t in turns]), np.float32)
+                now = _mix(now, before, keep)
+            shown[face.id] = now
         self._drawn = shown
         return [np.asarray(cv2.convertScaleAbs(shown[face.id]), np.uint8) for face in faces]
 

@@ -15,15 +15,17 @@ import numpy as np
 from engines import MAX_BATCH, Engine, EngineError
 from streamtoon import find
 from streamtoon.blend import Drawing, blend, feather, filling, from_rgb, oval
-from streamtoon.crop import Affine, crop, square, tiles, view
+from streamtoon.crop import Affine, crop, roll, square, tiles, view
 from streamtoon.framing import Framing
-from streamtoon.guard import Guard, hides
+from streamtoon.guard import Guard, hides, unlike
 from streamtoon.meter import Meter
 from streamtoon.smooth import COAST, Tracks
 from streamtoon.steady import Steady
-from streamtoon.types import F32, U8, Background, Chosen, Crop, Drawn, Face, Frame, Region, Style
+from streamtoon.types import U8, Background, Chosen, Crop, Drawn, Face, Frame, Region, Style
 
 SMALL: Final = 12.0  # px: a narrower face is not drawn
+UPRIGHT: Final = 60.0  # degrees of roll beyond which the detectors' points lie beside the face
+SPARE: Final = 1.3  # how much larger than a face the oval is that hides it where the camera's picture is around it
 
 # a net's matte leans to the person, so that heads have no holes; its faint outer rim would show as a halo
 EDGE: Final = np.clip((np.arange(256) - 96) * 255 / 159, 0, 255).round().astype(np.uint8)
@@ -34,7 +36,8 @@ class Seen:
     """A frame, the faces in it that are drawn, and what is to be drawn: the scene's tiles, then one crop a face.
 
     covers   where faces are that are not drawn, (2, 3) affines, frame px -> crop px
-    keeps    for each head how much of what was drawn before stays, where drawings are steadied
+    turn     which of the steadied crops these are
+    doubtful whether a face may be elsewhere than where it is thought to be
     """
 
     frame: Frame
@@ -42,7 +45,8 @@ class Seen:
     scene: list[Crop]
     heads: list[Crop]
     covers: list[Affine]
-    keeps: list[F32]
+    turn: int
+    doubtful: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +95,14 @@ class Toon:
         # who asks for privacy has a face that was lost covered for longer: it may still be there
         self._tracks = Tracks(Fraction(1, 2) if private else COAST)
         self._feather = feather(style.size, style.feather)
-        self._oval = oval(style.size, style.margin)
+        # the camera's picture stays around somebody who does not want to be seen: what is in doubt is not shown
+        self._careful = private and self.region != "frame" and self.background == "keep" and self._picture is None
+        self._oval = oval(style.size, style.margin / (SPARE if self._careful else 1))
         # stages and the engine have the cores already; OpenCV's own threads on these small pictures only get in the way
         cv2.setNumThreads(1)
         with contextlib.ExitStack() as stack:
             stack.callback(engine.close)
-            self._find = stack.enter_context(find.Finder())
+            self._find = stack.enter_context(find.Finder(look=find.LOOK_PRIVATE if private else find.LOOK))
             self._landmarks = find.Landmarks() if self.region == "face" else None
             needs_mask = self.region == "head" and style.matte == "model"
             self._person = find.PersonMask() if needs_mask else None
@@ -129,12 +135,13 @@ class Toon:
             private = self._guard.private
             drawn = choose(faces, self.chosen, frame) if private or self.chosen != "all" else faces
             hidden = [f for f in faces if not any(f is d for d in drawn)] if private else []
+            doubtful = any(not f.found or abs(roll(f)) > UPRIGHT for f in faces)
             covers = [square(f, self.style.margin, self.style.size) for f in hidden]
             size = self.style.size
-            heads, keeps = [crop(frame, affine, size) for affine in self._framing(drawn)], list[F32]()
+            heads, turn = [crop(frame, affine, size) for affine in self._framing(drawn)], 0
             if self._steady is not None:
-                heads, keeps = self._steady.crops(drawn, heads)
-            return Seen(frame, drawn, scene, heads, covers, keeps)
+                heads, turn = self._steady.crops(drawn, heads)
+            return Seen(frame, drawn, scene, heads, covers, turn, doubtful)
 
     def draw(self, seen: Seen) -> Inked:
         """Draw the crops."""
@@ -145,12 +152,15 @@ class Toon:
         """Blend the drawings and let the guard decide what leaves."""
         seen, drawn = inked.seen, inked.drawn
         tiled, private = len(seen.scene), self._guard.private
-        if private and not all(hides(c, d) for c, d in zip(seen.heads, drawn[tiled:], strict=True)):
+        hidden = all(hides(c, d) for c, d in zip(seen.heads, drawn[tiled:], strict=True))
+        if private and not (hidden and unlike(seen.scene, drawn[:tiled])):
+            return self._guard(seen.frame, None, 0)
+        if self._careful and seen.doubtful:
             return self._guard(seen.frame, None, 0)
         with self.meter("blend"):
             heads = drawn[tiled:]
             if self._steady is not None:
-                heads = self._steady.drawings(seen.faces, seen.keeps, heads)
+                heads = self._steady.drawings(seen.faces, seen.turn, heads)
             drawings = [self._drawing(c, d, None) for c, d in zip(seen.scene, drawn[:tiled], strict=True)]
             drawings += [self._cover(affine) for affine in seen.covers]
             drawings += [self._drawing(c, d, face) for c, d, face in zip(seen.heads, heads, seen.faces, strict=True)]

@@ -95,12 +95,14 @@ class Face:
     keypoints  (6, 2) float32: see KEYPOINTS, frame px ("right" is the person's own right)
     score      0..1, the detector's
     id         track id: the same person from frame to frame; -1 before tracking
+    found      whether it was found in this frame; otherwise it is where it was last
     """
 
     box: F32
     keypoints: F32
     score: float
     id: int = -1
+    found: bool = True
 
     def __post_init__(self) -> None:
         if self.box.shape != (4,) or self.keypoints.shape != (6, 2):
@@ -157,10 +159,11 @@ class Style:
         one_of("matte", self.matte, Matte)
         if not 64 <= self.size <= 1024 or self.size % 8:
             raise ValueError(f"size is {self.size}; it must be a multiple of 8 from 64 to 1024")
-        if not 1.0 <= self.margin <= 6.0:
-            raise ValueError(f"margin is {self.margin}; it must be from 1 to 6 face sizes")
-        if not 0.0 < self.feather <= 0.5:
-            raise ValueError(f"feather is {self.feather}; it must be above 0 and at most 0.5")
+        # a tighter crop or a wider border would let the camera's picture through on the face
+        if not 1.8 <= self.margin <= 4.0:
+            raise ValueError(f"margin is {self.margin}; it must be from 1.8 to 4 face sizes")
+        if not 0.0 < self.feather <= 0.1:
+            raise ValueError(f"feather is {self.feather}; it must be above 0 and at most 0.1")
         if len(self.paper) != 3 or not all(0 <= v <= 255 for v in self.paper):
             raise ValueError(f"paper is {self.paper}; it must be three numbers from 0 to 255")
 

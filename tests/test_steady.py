@@ -27,8 +27,8 @@ def sheet(value):
 
 def step(steady, cut, drawn):
     """One frame with one face: the average crop and the drawing that is shown."""
-    crops, keeps = steady.crops([FACE], [cut])
-    return crops[0].image, steady.drawings([FACE], keeps, [drawn])[0]
+    crops, turn = steady.crops([FACE], [cut])
+    return crops[0].image, steady.drawings([FACE], turn, [drawn])[0]
 
 
 def test_noise_is_not_drawn():
@@ -85,3 +85,17 @@ def test_a_face_that_left_is_forgotten():
     step(steady, crop(flat(60)), sheet(0))
     steady.drawings([], steady.crops([], [])[1], [])
     assert (step(steady, crop(flat(60)), sheet(255))[1] == 255).all()
+
+
+def test_a_frame_that_was_dropped_between_crop_and_drawing_counts_all_the_same():
+    """Its crop was the one that moved: the drawing of the crop before must not stand in the next one."""
+    steady = Steady()
+    step(steady, crop(flat(60)), sheet(0))
+    moved = crop(flat(62), HERE + np.array([[0, 0, 9], [0, 0, 0]]))
+    steady.crops([FACE], [moved])  # dropped
+    assert (step(steady, moved, sheet(255))[1] == 255).all()
+    for _ in range(200):
+        steady.crops([FACE], [moved])
+    assert (step(steady, moved, sheet(9))[1] == 9).all()
+    steady.crops([FACE], [moved])
+    assert (step(steady, moved, sheet(200))[1] < 60).all()  # nothing moved: a drop alone starts nothing anew

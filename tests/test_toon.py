@@ -8,6 +8,7 @@ import pytest
 
 from engines import EngineError, echo
 from streamtoon import styles
+from streamtoon.crop import roll
 from streamtoon.sources import portrait as source
 from streamtoon.toon import Toon
 from streamtoon.types import Frame
@@ -184,3 +185,39 @@ def test_a_face_that_was_found_is_drawn_even_where_the_matte_sees_nobody(style, 
                 x, y = (truth @ (*point, 1) / 2).round().astype(int)
                 assert abs(int(drawn.planes[2][y, x]) - 240) < 12  # Cr of red
             assert np.array_equal(drawn.planes[0][:20], frame.planes[0][:20])
+
+
+def careful(style, **options):
+    return Toon(style, Ink(), private=True, background="keep", **options)
+
+
+def test_private_a_face_that_was_lost_is_not_drawn_where_it_was(style, monkeypatch):
+    """It may have moved on, and the camera's picture is all around: the last picture it was found in is held."""
+    moved = list(source.read("portrait:24@640x360"))
+    with careful(style) as toon:
+        first = toon(moved[0])
+        monkeypatch.setattr(toon, "_find", lambda *_: [])
+        after = [toon(frame) for frame in moved[1:]]
+        monkeypatch.undo()
+    assert first.state == "drawn"
+    assert {d.state for d in after[:14]} == {"held"}
+    assert {d.state for d in after[15:]} == {"card"}
+
+
+def test_private_a_head_on_its_side_is_not_trusted(style, portrait, still):
+    """The detectors' points lie beside such a face, and so would the drawing."""
+    turn = cv2.getRotationMatrix2D((224, 110), 90, 1.0)
+    turn[:, 2] += (256 - 224, 256 - 110)
+    side = still(cv2.warpAffine(portrait, turn, (512, 512), borderMode=cv2.BORDER_REPLICATE))
+    with Toon(style, Ink()) as toon:
+        (face,) = toon.see(side).faces
+    assert abs(roll(face)) > 60
+    with careful(style) as toon:
+        assert toon(side).state == "card"
+
+
+def test_private_a_scene_that_is_still_the_photo_does_not_leave(style, portrait, still):
+    """Region "frame" draws without a face too; an engine that gives its input back hides nothing."""
+    empty = np.ascontiguousarray(portrait[::-1])
+    with Toon(style, echo.Echo(), private=True, region="frame") as toon:
+        assert toon(still(empty)).state == "card"
