@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import re
 import threading
 from dataclasses import dataclass
@@ -92,6 +93,18 @@ def check(error: Any, *values: Any) -> tuple[Any, ...]:
     if error == cuda.cudaError_t.cudaErrorMemoryAllocation:
         raise EngineError("out of GPU memory; close what else uses the GPU, or draw with --engine openvino")
     raise EngineError(f"CUDA: {cuda.cudaGetErrorString(error)[1].decode()} ({error.name})")
+
+
+def installed() -> bool:
+    """Whether some TensorRT and cuda-bindings are there; nothing is loaded for it."""
+    return _there("cuda.bindings") and (_there("tensorrt") or _there("tensorrt_rtx") or _there("tensorrt_rtx_bindings"))
+
+
+def _there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package it would be in
+        return False
 
 
 @functools.cache

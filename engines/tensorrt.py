@@ -224,8 +224,9 @@ def load(
     GPU can run it.
     """
     del threads
+    if nvidia.installed():
+        nvidia.gpu()  # before TensorRT is loaded: it takes 130 MB, also where there is nothing to run it
     nvidia.library()
-    nvidia.gpu()
     if plan is None:
         raise EngineError(f"it runs a plan, not {Path(onnx_path).name}; make one with `python -m trt_build`")
     file = plan(precision or "fp16")
