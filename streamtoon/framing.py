@@ -18,9 +18,12 @@ import numpy.typing as npt
 from streamtoon.crop import Affine, square
 from streamtoon.types import Face
 
-SHIFT: Final = 0.10  # of the crop's side that a head may be off the middle
-ZOOM: Final = 0.15  # natural logarithm of how much larger or smaller it may be
-TURN: Final = 0.15  # radians it may be tilted
+SHIFT: Final = 0.15  # of the crop's side that a head may be off the middle, as long as its face is well inside
+ZOOM: Final = 0.25  # natural logarithm of how much larger or smaller it may be
+TURN: Final = 0.25  # radians it may be tilted
+
+EDGE: Final = 0.4  # of the side from the middle, where the soft border begins at the latest
+FACE: Final = 0.61  # face sizes from the middle of a square to the far end of blend.oval
 
 F64 = npt.NDArray[np.float64]
 
@@ -44,12 +47,17 @@ class Framing:
             return head
         off = head - crop
         off[3] = math.remainder(off[3], math.tau)
-        reach = SHIFT * self._size / math.exp(head[2])
-        if math.hypot(off[0], off[1]) <= reach and abs(off[2]) <= ZOOM and abs(off[3]) <= TURN:
+        side = self._size / math.exp(crop[2])
+        room = EDGE - FACE / self._margin * math.exp(-off[2])
+        shift, zoom, turn = (
+            math.hypot(off[0], off[1]) / side / max(min(SHIFT, room), 1e-9),
+            off[2] / ZOOM,
+            off[3] / TURN,
+        )
+        beyond = max(shift, abs(zoom), abs(turn))
+        if beyond <= 1:
             return crop
-        half = crop + off / 2
-        beyond = math.hypot(off[0], off[1]) > 2 * reach or abs(off[2]) > 2 * ZOOM or abs(off[3]) > 2 * TURN
-        return head if beyond else half
+        return crop + off / 2 if beyond <= 2 and room > SHIFT else head
 
     def _pose(self, affine: Affine) -> F64:
         """(4,): where the middle of the crop is in the frame, x and y in px; log of crop px a frame px; radians."""
