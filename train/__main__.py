@@ -1,4 +1,4 @@
-"""``python -m train VERB``: prepare -> pairs -> paired -> export -> evaluate, each from folder to folder."""
+"""``python -m train VERB``: prepare -> pairs -> paired -> export -> evaluate, or cyclegan without pairs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Annotated
 import tyro
 
 from streamtoon.errors import StreamtoonError
-from train import evaluate, export, paired, pairs, prepare
+from train import cyclegan, evaluate, export, paired, pairs, prepare
 from train.checkpoint import BadInput
+from train.loop import Diverged
 
 Verb = (
     Annotated[prepare.Args, tyro.conf.subcommand("prepare")]
     | Annotated[pairs.Args, tyro.conf.subcommand("pairs")]
     | Annotated[paired.Args, tyro.conf.subcommand("paired")]
+    | Annotated[cyclegan.Args, tyro.conf.subcommand("cyclegan")]
     | Annotated[export.Args, tyro.conf.subcommand("export")]
     | Annotated[evaluate.Args, tyro.conf.subcommand("evaluate")]
 )
@@ -29,6 +31,8 @@ def run(args: Verb) -> None:
             pairs.pairs(args)
         case paired.Args():
             paired.train(args)
+        case cyclegan.Args():
+            cyclegan.train(args)
         case export.Args():
             export.export(args)
         case evaluate.Args():
@@ -43,10 +47,11 @@ def main(argv: list[str] | None = None) -> int:
     except BadInput as error:
         print(f"train: {error}", file=sys.stderr)
         return 2
-    except (StreamtoonError, OSError) as error:
+    except (StreamtoonError, OSError, Diverged) as error:
         print(f"train: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        print(f"train: {stop or 'stopped'}", file=sys.stderr)
         return 130
     return 0
 

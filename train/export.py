@@ -13,7 +13,7 @@ import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
@@ -36,9 +36,11 @@ class Args:
     """Checkpoint -> style folder: style.toml, NAME.onnx, NAME.fp16.onnx. Refuses where ONNX and torch differ."""
 
     checkpoint: Path
-    """checkpoint.pt that `paired` wrote; its moving average is exported"""
+    """checkpoint.pt or best.safetensors that a method wrote; its moving average is exported"""
     out: Path
     """style folder to write"""
+    direction: Literal["to-drawing", "to-photo"] = "to-drawing"
+    """which of the two generators of a method that learns both"""
     name: str = ""
     """name of the style; the folder's by default"""
     title: str = ""
@@ -48,7 +50,7 @@ class Args:
     margin: float = 2.5
     """side of a crop in face sizes; a little above `prepare`'s, so that big hair stays whole"""
     ink: tuple[int, int, int] = (0, 0, 0)
-    """RGB of the darkest stroke"""
+    """RGB of the darkest stroke, where the network draws in one colour"""
     paper: tuple[int, int, int] = (255, 255, 255)
     """RGB of the empty sheet"""
     photo: Path | None = None
@@ -58,6 +60,23 @@ class Args:
 
 
 Colour = tuple[int, int, int]
+
+
+class DeployedPicture(nn.Module):
+    """A network that gives a whole picture: uint8 RGB in, uint8 RGBA out, alpha 255, BatchNorm folded."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net: nn.Module = fold(copy.deepcopy(net).eval())
+        for weight in self.net.parameters():
+            weight.data = weight.data.half().float()
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """(N, h, w, 3) uint8 RGB -> (N, h, w, 4) uint8 RGBA."""
+        x = crops.to(next(self.net.parameters()).dtype).permute(0, 3, 1, 2)
+        rgb = ((nets.picture(self.net(x * (1 / 127.5) - 1)) + 1) * 127.5).round().clamp(0, 255)
+        rgba = torch.cat([rgb, torch.full_like(rgb[:, :1], 255)], dim=1)
+        return rgba.permute(0, 2, 3, 1).to(torch.uint8)
 
 
 class Deployed(nn.Module):
@@ -109,7 +128,7 @@ def fold(net: nn.Module) -> Any:
     return net
 
 
-def to_onnx(deployed: Deployed, size: int) -> bytes:
+def to_onnx(deployed: nn.Module, size: int) -> bytes:
     """The ONNX file of a deployed network, N free from 1 to 8."""
     buffer = io.BytesIO()
     sink: Any = buffer  # its stubs know file names only
@@ -192,21 +211,31 @@ def trial(size: int, count: int = 2) -> U8:
     return np.stack([degrade(rng, pictures[i % 4]) for i in range(count)])
 
 
-def deploy(state: dict[str, Any], args: Args) -> Deployed:
-    """The exportable network of a checkpoint."""
+def deploy(state: dict[str, Any], args: Args) -> Deployed | DeployedPicture:
+    """The exportable network of a checkpoint: its moving average, of the direction asked for."""
+    known, there = state["args"], args.direction == "to-drawing"
+    if not there and "ema_back" not in state:
+        raise BadInput("the checkpoint has learned one direction only; leave --direction out")
+    heads = 3 if known.get("method") == "cyclegan" else 2
     try:
-        net = nets.build(state["args"]["net"], args.size, hatch=state["args"]["hatch"])
-        net.load_state_dict(state["ema"])
+        net = nets.build(known["net"], size_of(state, args), hatch=known.get("hatch", there), heads=heads)
+        net.load_state_dict(state["ema" if there else "ema_back"])
     except (KeyError, RuntimeError) as error:
         raise BadInput(f"the checkpoint does not fit its net: {str(error).splitlines()[0]}") from None
-    return Deployed(net, args.ink, args.paper).eval()
+    return Deployed(net, args.ink, args.paper).eval() if isinstance(net, MUNet) and heads == 2 else DeployedPicture(net)
+
+
+def size_of(state: dict[str, Any], args: Args) -> int:
+    """Side of a crop: the one trained at, where the checkpoint says so."""
+    return int(state["args"].get("size", args.size))
 
 
 def graphs(state: dict[str, Any], args: Args) -> tuple[dict[str, bytes], dict[str, float]]:
     """ONNX files by precision, and their PSNR against torch in dB. Raises BadInput where one is too far off."""
-    deployed, crops = deploy(state, args), trial(args.size)
+    size = size_of(state, args)
+    deployed, crops = deploy(state, args).eval(), trial(size)
     half = copy.deepcopy(deployed).half()
-    files = {"fp32": to_onnx(deployed, args.size), "fp16": to_onnx(half, args.size)}
+    files = {"fp32": to_onnx(deployed, size), "fp16": to_onnx(half, size)}
     with torch.no_grad():
         reference, halved = (net(torch.from_numpy(crops)).numpy() for net in (deployed, half))
     parity = {name: psnr(run_onnx(data, crops), reference) for name, data in files.items()}
@@ -227,6 +256,8 @@ def before_and_after(state: dict[str, Any], args: Args) -> bytes:
     if found is None:
         raise BadInput(f"photo {args.photo} is not a picture with a face")
     crop = prepare.middle(found[0])
+    size = size_of(state, args)
+    crop = np.asarray(cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
     with torch.no_grad():
         drawn = deploy(state, args)(torch.from_numpy(crop[None])).numpy()[0]
     alpha = drawn[..., 3:].astype(np.float32) / 255
@@ -252,7 +283,8 @@ def export(args: Args) -> dict[str, float]:
     lines = {
         "name": name, "title": args.title or name, "onnx": f"{name}.onnx", "sha256": digests["fp32"],
         **({"fp16": half.name, "fp16_sha256": digests["fp16"]} if args.fp16 else {}),
-        "size": args.size, "region": "head", "background": "keep", "matte": "net", "margin": args.margin,
+        "size": size_of(state, args), "region": "head", "background": "keep",
+        "matte": "model" if isinstance(deploy(state, args), DeployedPicture) else "net", "margin": args.margin,
         "feather": 0.08, "paper": list(args.paper), "licence": "Apache-2.0",
     }  # fmt: skip
     text = "".join(f'{k} = "{v}"\n' if isinstance(v, str) else f"{k} = {v}\n" for k, v in lines.items())
