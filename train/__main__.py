@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from streamtoon.errors import StreamtoonError
-from train import cyclegan, evaluate, export, paired, pairs, prepare
+from train import cyclegan, diagnose, evaluate, export, paired, pairs, prepare
 from train.checkpoint import BadInput
 from train.loop import Diverged
 
@@ -19,6 +19,7 @@ Verb = (
     | Annotated[cyclegan.Args, tyro.conf.subcommand("cyclegan")]
     | Annotated[export.Args, tyro.conf.subcommand("export")]
     | Annotated[evaluate.Args, tyro.conf.subcommand("evaluate")]
+    | Annotated[diagnose.Args, tyro.conf.subcommand("diagnose")]
 )
 
 
@@ -37,6 +38,8 @@ def run(args: Verb) -> None:
             export.export(args)
         case evaluate.Args():
             evaluate.evaluate(args)
+        case diagnose.Args():
+            diagnose.diagnose(args)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -11,7 +11,7 @@ import hashlib
 import io
 import tempfile
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -23,7 +23,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 import engines.openvino
 from streamtoon.find import Finder
 from streamtoon.types import U8
-from train import checkpoint, nets, prepare
+from train import artefacts, checkpoint, nets, prepare
 from train.checkpoint import BadInput, write_bytes, write_text
 from train.degrade import degrade
 from train.nets import DRAWING, MATTE, MUNet
@@ -55,6 +55,8 @@ class Args:
     """RGB of the empty sheet"""
     photo: Path | None = None
     """picture of a person to draw as preview.webp, before and after"""
+    force: bool = False
+    """write the folder though an artefact was found"""
     fp16: bool = True
     """keep the half-precision graph in the folder too (TensorRT wants it); it is made and checked either way"""
 
@@ -267,12 +269,32 @@ def before_and_after(state: dict[str, Any], args: Args) -> bytes:
     return cv2.imencode(".webp", both[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 50])[1].tobytes()
 
 
+def artefacts_of(state: dict[str, Any], args: Args) -> dict[str, float]:
+    """What artefacts.py finds in the network's drawings of trial pictures."""
+
+    def drawer(way: Args) -> artefacts.Draw:
+        net = deploy(state, way).eval()
+
+        @torch.no_grad()
+        def draw(pictures: U8) -> U8:
+            return np.asarray(net(torch.from_numpy(np.ascontiguousarray(pictures)))[..., :3], np.uint8)
+
+        return draw
+
+    other = replace(args, direction="to-photo" if args.direction == "to-drawing" else "to-drawing")
+    back = drawer(other) if "ema_back" in state else None
+    return artefacts.find(drawer(args), trial(size_of(state, args), 4), back)
+
+
 def export(args: Args) -> dict[str, float]:
     """Write the style folder; returns parity in dB by precision."""
     state = checkpoint.load(args.checkpoint)
     name = args.name or args.out.resolve().name
     picture = None if args.photo is None else before_and_after(state, args)
     files, parity = graphs(state, args)
+    failing = artefacts.failing(artefacts_of(state, args))
+    if failing and not args.force:
+        raise BadInput(f"the drawings show {', '.join(failing)}; nothing was written; look at them, then give --force")
     write_bytes(args.out / f"{name}.onnx", files["fp32"])
     half = args.out / f"{name}.fp16.onnx"
     if args.fp16:

@@ -103,7 +103,7 @@ def test_both_directions_are_exported(args, tmp_path, direction):
     cyclegan.train(args)
     for file in ("checkpoint.pt", "best.safetensors"):
         folder = tmp_path / direction
-        parity = export.export(export.Args(args.out / file, folder, direction=direction))
+        parity = export.export(export.Args(args.out / file, folder, direction=direction, force=True))
         assert parity["fp32"] >= 55
         card = tomllib.loads((folder / "style.toml").read_text())
         assert (card["size"], card["matte"]) == (64, "model")
@@ -118,8 +118,16 @@ def test_the_papers_nets_train_and_deploy(args, net, tmp_path, monkeypatch):
     monkeypatch.setattr(nets, "UNet", lambda *, skips: UNet(8, skips=skips))
     run = cyclegan.train(replace(args, preset="paper", net=net, epochs=1, batch=8, width=8, every=2))
     assert run.step == 2
-    parity = export.export(export.Args(args.out / "checkpoint.pt", tmp_path / "style"))
+    parity = export.export(export.Args(args.out / "checkpoint.pt", tmp_path / "style", force=True))
     assert parity["fp32"] >= 55
+
+
+def test_a_network_that_draws_all_alike_is_not_exported(args, tmp_path, monkeypatch):
+    monkeypatch.setattr(nets, "UNet", lambda *, skips: UNet(8, skips=skips))
+    cyclegan.train(replace(args, net="encdec", epochs=1, batch=8, every=2))
+    with pytest.raises(BadInput, match=r"the drawings show collapse .* then give --force"):
+        export.export(export.Args(args.out / "checkpoint.pt", tmp_path / "style"))
+    assert not (tmp_path / "style").exists()
 
 
 def test_a_picture_s_middle_is_what_the_cropper_gave(folders):
