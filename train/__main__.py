@@ -1,4 +1,4 @@
-"""``python -m train VERB``: prepare -> pairs -> paired -> export -> evaluate, or cyclegan without pairs."""
+"""``python -m train VERB``: prepare -> pairs -> paired -> export -> evaluate, or pix2pix or cyclegan."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from streamtoon.errors import StreamtoonError
-from train import cyclegan, diagnose, evaluate, export, paired, pairs, prepare
+from train import cyclegan, diagnose, evaluate, export, paired, pairs, pix2pix, prepare
 from train.checkpoint import BadInput
 from train.loop import Diverged
 
@@ -16,6 +16,7 @@ Verb = (
     Annotated[prepare.Args, tyro.conf.subcommand("prepare")]
     | Annotated[pairs.Args, tyro.conf.subcommand("pairs")]
     | Annotated[paired.Args, tyro.conf.subcommand("paired")]
+    | Annotated[pix2pix.Args, tyro.conf.subcommand("pix2pix")]
     | Annotated[cyclegan.Args, tyro.conf.subcommand("cyclegan")]
     | Annotated[export.Args, tyro.conf.subcommand("export")]
     | Annotated[evaluate.Args, tyro.conf.subcommand("evaluate")]
@@ -32,6 +33,8 @@ def run(args: Verb) -> None:
             pairs.pairs(args)
         case paired.Args():
             paired.train(args)
+        case pix2pix.Args():
+            pix2pix.train(args)
         case cyclegan.Args():
             cyclegan.train(args)
         case export.Args():

@@ -20,8 +20,8 @@ from train import data, features, fsim, metrics, prepare, sheet, survive
 from train.checkpoint import BadInput
 
 
-def read(folder: Path) -> list[tuple[U8, U8]]:
-    """The (photo, sketch) pairs of a folder. Raises BadInput where names or sizes do not match."""
+def read(folder: Path) -> dict[str, tuple[U8, U8]]:
+    """The (photo, sketch) pairs of a folder by name. Raises BadInput where names or sizes do not match."""
     names = {}
     for part in ("photos", "sketches"):
         if not (folder / part).is_dir():
@@ -32,7 +32,7 @@ def read(folder: Path) -> list[tuple[U8, U8]]:
     if alone or not photos:
         what = f"{len(alone)} pictures without a partner ({', '.join(alone[:3])})" if alone else "no pictures"
         raise BadInput(f"{folder} holds {what}; photos/ and sketches/ need equal names")
-    found = []
+    found = {}
     for name, file in photos.items():
         photo, sketch = prepare.read_rgb(file), prepare.read_rgb(sketches[name])
         if photo is None or sketch is None:
@@ -40,7 +40,7 @@ def read(folder: Path) -> list[tuple[U8, U8]]:
         if photo.shape != sketch.shape:
             sizes = " and ".join(f"{p.shape[1]}x{p.shape[0]}" for p in (photo, sketch))
             raise BadInput(f"pair {name} in {folder} is of different sizes ({sizes}); align them first")
-        found.append((photo, sketch))
+        found[name] = (photo, sketch)
     return found
 
 
@@ -67,10 +67,10 @@ def compare(folder: Path, size: str, style: Path, engine: Engine, squeezenet: Pa
     """Figures of the style's drawings against the sketches of ``folder``."""
     native, pairs = sides(size), read(folder)
     side = int(card(style).get("size", 256))
-    crops = resized([photo for photo, _ in pairs], (side, side))
+    crops = resized([photo for photo, _ in pairs.values()], (side, side))
     parts = [engine(crops[i : i + MAX_BATCH]) for i in range(0, len(crops), MAX_BATCH)]
     drawn = resized(list(sheet.on_paper(np.concatenate(parts))), native)
-    sketches = resized([sketch for _, sketch in pairs], native)
+    sketches = resized([sketch for _, sketch in pairs.values()], native)
     net = features.SqueezeNet(squeezenet)
     return {"pairs": len(pairs), "size": size} | figures(net, drawn, sketches)
 

@@ -28,7 +28,7 @@ class Args:
     """A run's folder -> one of underfit, good, overfit, collapsed, leaking, with the reason and what to do."""
 
     run: Path
-    """folder that `paired` or `cyclegan` wrote"""
+    """folder that `paired`, `pix2pix` or `cyclegan` wrote"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,11 @@ def judge(history: list[dict[str, float]]) -> Finding:
         return Finding("leaking", why)
     if "cycle_val" in last and last["cycle_val"] < 0.02 and last["cycle_train"] < 0.02:
         return Finding("leaking", f"photos come back to {last['cycle_val']:.3f}: no drawing shows that much")
-    if "ms_ssim_train" in last:
+    if "l1_train" in last:
+        train, val = last["l1_train"], last["l1_val"]
+        start, best = first["l1_train"], min(row["l1_val"] for row in history)
+        name = "L1"
+    elif "ms_ssim_train" in last:
         train, val = 1 - last["ms_ssim_train"], 1 - last["ms_ssim"]
         start, best = 1 - first["ms_ssim_train"], min(1 - row["ms_ssim"] for row in history)
         name = "1 - MS-SSIM"

@@ -175,7 +175,10 @@ def evaluate(args: Args) -> dict[str, Any]:
     result["tone_slope_synthetic"] = metrics.slope(lumas, tones)
     clean = [p.image for p in persons]
     margin = compare.card(args.style).get("margin", 2.2)
-    result |= survive.landmark_agreement(clean, sheet.on_paper(in_batches(engine, clean)), margin)
+    on_paper = sheet.on_paper(in_batches(engine, clean))
+    result |= survive.landmark_agreement(clean, on_paper, margin)
+    beards = [survive.bearded(p.image, d, p.contours) for p, d in zip(persons, on_paper, strict=True)]
+    result["chin_darkens"] = float(np.mean(beards))
     result["flicker"] = survive.flicker(lambda x: sheet.on_paper(in_batches(engine, list(x))), clean[:16])
     print(json.dumps(result) if args.json else table(result))
     write_text(args.out / "evaluation.json", json.dumps(result, indent=1))
@@ -199,7 +202,8 @@ def table(result: dict[str, Any]) -> str:
             f"{result['tone_slope']:.2f} (teacher {result['tone_slope_teacher']:.2f}); "
             f"with synthetic complexions: {result['tone_slope_synthetic']:.2f}.\n"
             f"Faces found again in drawings: {100 * result['landmarks_found']:.0f} %, eyes and mouth off by "
-            f"{result['landmark_error']:.3f} of the distance between the eyes; flicker {result['flicker']:.2f} levels."
+            f"{result['landmark_error']:.3f} of the distance between the eyes; flicker {result['flicker']:.2f} levels; "
+            f"chins drawn darker than photographed: {100 * result['chin_darkens']:.0f} %."
         ),
     ]
     return "\n".join(lines)

@@ -218,7 +218,7 @@ def deploy(state: dict[str, Any], args: Args) -> Deployed | DeployedPicture:
     known, there = state["args"], args.direction == "to-drawing"
     if not there and "ema_back" not in state:
         raise BadInput("the checkpoint has learned one direction only; leave --direction out")
-    heads = 3 if known.get("method") == "cyclegan" else 2
+    heads = 3 if "method" in known else 2  # cyclegan and pix2pix give pictures
     try:
         net = nets.build(known["net"], size_of(state, args), hatch=known.get("hatch", there), heads=heads)
         net.load_state_dict(state["ema" if there else "ema_back"])

@@ -80,16 +80,16 @@ def losses(logits: Tensor, batch: Batch, args: Args) -> dict[str, Tensor]:
 def next_frame(photos: Tensor) -> Tensor:
     """(N, 3, h, w) photos as a camera would see them a moment later: moved by up to 2 px, other light, other noise."""
     n, _, h, _ = photos.shape
-    turn = torch.eye(2).expand(n, 2, 2) + torch.randn(n, 2, 2) * 0.006
+    turn = torch.eye(2).expand(n, 2, 2) + torch.randn(n, 2, 2) * 0.006  # made on the CPU: the same everywhere
     shift = torch.rand(n, 2, 1) * (8 / h) - 4 / h  # in halves of the side
-    grid = F.affine_grid(torch.cat([turn, shift], dim=2), list(photos.shape), align_corners=False)
+    grid = F.affine_grid(torch.cat([turn, shift], dim=2), list(photos.shape), align_corners=False).to(photos.device)
     moved = F.grid_sample(photos, grid, padding_mode="border", align_corners=False)
     strength = torch.rand(2, n, 1, 1, 1)
     light = F.interpolate(torch.randn(n, 1, 6, 6), size=(h, h), mode="bilinear")
     grain = (
-        F.interpolate(torch.randn(n, 3, h // 2, h // 2), size=(h, h), mode="bilinear") + torch.randn_like(photos) / 2
+        F.interpolate(torch.randn(n, 3, h // 2, h // 2), size=(h, h), mode="bilinear") + torch.randn(photos.shape) / 2
     )
-    return moved + 0.05 * strength[0] * light + 0.06 * strength[1] * grain
+    return moved + (0.05 * strength[0] * light + 0.06 * strength[1] * grain).to(photos.device)
 
 
 def focus(size: int, extra: float) -> Tensor:
