@@ -81,7 +81,8 @@ class SqueezeNet(nn.Module):
 def embed(net: SqueezeNet, pictures: Tensor) -> Tensor:
     """(N, 3, h, w) in [-1, 1] -> (N, 512): the deepest features, averaged over the picture."""
     device = next(net.parameters()).device
-    parts = [net(part.to(device))[-1].mean(dim=(2, 3)).cpu() for part in torch.split(pictures, 16)]
+    scale = 20.0 if net.name == "proxy" else 2.0  # features of drawings come to about 1, so that distances can be read
+    parts = [net(part.to(device))[-1].mean(dim=(2, 3)).cpu() / scale for part in torch.split(pictures, 16)]
     return torch.cat(parts)
 
 
