@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from streamtoon.errors import StreamtoonError
-from train import cyclegan, diagnose, evaluate, export, paired, pairs, pix2pix, prepare
+from train import cyclegan, diagnose, engrave, evaluate, export, paired, pairs, pix2pix, prepare
 from train.checkpoint import BadInput
 from train.loop import Diverged
 
@@ -16,6 +16,7 @@ Verb = (
     Annotated[prepare.Args, tyro.conf.subcommand("prepare")]
     | Annotated[pairs.Args, tyro.conf.subcommand("pairs")]
     | Annotated[paired.Args, tyro.conf.subcommand("paired")]
+    | Annotated[engrave.Args, tyro.conf.subcommand("engrave")]
     | Annotated[pix2pix.Args, tyro.conf.subcommand("pix2pix")]
     | Annotated[cyclegan.Args, tyro.conf.subcommand("cyclegan")]
     | Annotated[export.Args, tyro.conf.subcommand("export")]
@@ -31,6 +32,8 @@ def run(args: Verb) -> None:
             prepare.prepare(args)
         case pairs.Args():
             pairs.pairs(args)
+        case engrave.Args():  # before paired: it is one, too
+            engrave.train(args)
         case paired.Args():
             paired.train(args)
         case pix2pix.Args():

@@ -8,6 +8,7 @@ cross-entropy. AdamW, cosine to zero, an exponential moving average of the weigh
 from __future__ import annotations
 
 import math
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -181,11 +182,16 @@ def judge(average: torch.nn.Module, pairs: data.Pairs, device: torch.device, cou
     }  # fmt: skip
 
 
-def begin(args: Args) -> Run:
-    """A new run, or the one in OUT where --resume says so. Raises BadInput where the arguments cannot work."""
+def check(args: Args) -> None:
+    """Raise BadInput where the arguments cannot work."""
     if args.net not in nets.NETS:
         raise BadInput(f"there is no net {args.net!r}; choose from {', '.join(nets.NETS)}")
     loop.check(args, steps=args.steps, batch=args.batch)
+
+
+def begin(args: Args) -> Run:
+    """A new run, or the one in OUT where --resume says so. Raises BadInput where the arguments cannot work."""
+    check(args)
     state = checkpoint.load(args.out / "checkpoint.pt") if args.resume else None
     if state is not None:
         same = {k: state["args"][k] for k in ("net", "hatch", "batch", "seed", "lr", "warmup", "ema")}
@@ -194,15 +200,19 @@ def begin(args: Args) -> Run:
     return run if state is None else run.restore(state)
 
 
-def train(args: Args) -> Run:
-    """Train until --steps or --max-minutes. On Ctrl-C the checkpoint is saved before KeyboardInterrupt goes on."""
-    run = begin(args)
-    args, ranks = run.args, run.accelerator.num_processes
-    total = len(run.pairs.images)
+def batches(run: Run) -> Generator[Batch]:
+    """This process's batches from the run's step on."""
+    args, ranks, total = run.args, run.accelerator.num_processes, len(run.pairs.images)
 
     def make(step: int) -> Batch:
         first = (step * ranks + run.rank) * args.batch
         places = range(first, first + args.batch)
         return data.batch(run.pairs, data.picks(args.seed, places, total), [[args.seed, p] for p in places])
 
-    return run.train(data.ahead(make, run.step))
+    return data.ahead(make, run.step)
+
+
+def train(args: Args) -> Run:
+    """Train until --steps or --max-minutes. On Ctrl-C the checkpoint is saved before KeyboardInterrupt goes on."""
+    run = begin(args)
+    return run.train(batches(run))
