@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -142,3 +143,14 @@ def test_weights_of_another_net_are_refused(args, tmp_path):
 def test_help_names_every_verb():
     run = subprocess.run([sys.executable, "-m", "train", "--help"], capture_output=True, text=True, check=True)
     assert all(verb in run.stdout for verb in ("prepare", "pairs", "paired", "cyclegan", "export", "evaluate"))
+
+
+def test_a_style_is_evaluated_on_people(prepared, tmp_path, capsys):
+    style = str(Path(__file__).parent.parent.parent / "streamtoon" / "styles" / "ink")
+    line = ["evaluate", "--style", style, "--crops", str(prepared / "crops"), "--out", str(tmp_path / "figures")]
+    assert program.main(line) == 0
+    assert "Faces found again in drawings: 100 %" in capsys.readouterr().out
+    told = json.loads((tmp_path / "figures" / "evaluation.json").read_text())
+    assert told["landmark_error"] < 0.1
+    assert told["chin_darkens"] == 0
+    assert (tmp_path / "figures" / "evaluation.png").is_file()
