@@ -1,4 +1,4 @@
-"""``python -m train VERB``: prepare -> pairs -> paired -> export -> evaluate, each from folder to folder."""
+"""``python -m train VERB``: prepare -> pairs -> paired -> export -> evaluate, or pix2pix or cyclegan."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from typing import Annotated
 import tyro
 
 from streamtoon.errors import StreamtoonError
-from train import evaluate, export, paired, pairs, prepare
+from train import cyclegan, diagnose, engrave, evaluate, export, paired, pairs, pix2pix, prepare
 from train.checkpoint import BadInput
+from train.loop import Diverged
 
 Verb = (
     Annotated[prepare.Args, tyro.conf.subcommand("prepare")]
     | Annotated[pairs.Args, tyro.conf.subcommand("pairs")]
     | Annotated[paired.Args, tyro.conf.subcommand("paired")]
+    | Annotated[engrave.Args, tyro.conf.subcommand("engrave")]
+    | Annotated[pix2pix.Args, tyro.conf.subcommand("pix2pix")]
+    | Annotated[cyclegan.Args, tyro.conf.subcommand("cyclegan")]
     | Annotated[export.Args, tyro.conf.subcommand("export")]
     | Annotated[evaluate.Args, tyro.conf.subcommand("evaluate")]
+    | Annotated[diagnose.Args, tyro.conf.subcommand("diagnose")]
 )
 
 
@@ -27,12 +32,20 @@ def run(args: Verb) -> None:
             prepare.prepare(args)
         case pairs.Args():
             pairs.pairs(args)
+        case engrave.Args():  # before paired: it is one, too
+            engrave.train(args)
         case paired.Args():
             paired.train(args)
+        case pix2pix.Args():
+            pix2pix.train(args)
+        case cyclegan.Args():
+            cyclegan.train(args)
         case export.Args():
             export.export(args)
         case evaluate.Args():
             evaluate.evaluate(args)
+        case diagnose.Args():
+            diagnose.diagnose(args)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,10 +56,11 @@ def main(argv: list[str] | None = None) -> int:
     except BadInput as error:
         print(f"train: {error}", file=sys.stderr)
         return 2
-    except (StreamtoonError, OSError) as error:
+    except (StreamtoonError, OSError, Diverged) as error:
         print(f"train: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        print(f"train: {stop or 'stopped'}", file=sys.stderr)
         return 130
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -33,7 +34,7 @@ def write_text(file: Path, text: str) -> None:
 
 
 def save(file: Path, state: dict[str, Any]) -> None:
-    """Save a training state: net, ema, optimiser, args, step, seconds, history."""
+    """Save a training state: nets, averages, optimisers, args, step, seconds, history."""
     import torch
 
     buffer = io.BytesIO()
@@ -41,17 +42,41 @@ def save(file: Path, state: dict[str, Any]) -> None:
     write_bytes(file, buffer.getvalue())
 
 
+def save_weights(file: Path, nets: dict[str, dict[str, Any]], args: dict[str, Any], step: int) -> None:
+    """Write the weights of some nets, with what they were trained by, as safetensors."""
+    from safetensors.torch import save as to_bytes
+
+    flat = {f"{net}.{name}": v.contiguous().cpu() for net, weights in nets.items() for name, v in weights.items()}
+    write_bytes(file, to_bytes(flat, {"args": json.dumps(args), "step": str(step)}))
+
+
+def _load_weights(file: Path) -> dict[str, Any]:
+    """What ``save_weights`` wrote, in the shape of a training state."""
+    from safetensors import safe_open
+
+    with safe_open(str(file), "pt") as stored:
+        told = stored.metadata() or {}
+        state: dict[str, Any] = {"args": json.loads(told["args"]), "step": int(told["step"])}
+        for key in stored.keys():  # noqa: SIM118 - no mapping
+            net, name = key.split(".", 1)
+            state.setdefault(net, {})[name] = stored.get_tensor(key)
+    return state
+
+
 def load(file: Path) -> dict[str, Any]:
-    """The state ``save`` wrote. Raises BadInput naming the file where it is missing or damaged."""
+    """The state ``save`` or ``save_weights`` wrote. Raises BadInput naming the file where it is missing or damaged."""
     import pickle
 
     import torch
+    from safetensors import SafetensorError
 
     if not file.is_file():
         raise BadInput(f"checkpoint {file} is not there; run `python -m train paired` first")
     try:
+        if file.suffix == ".safetensors":
+            return _load_weights(file)
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError, KeyError) as error:
+    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError, KeyError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(f"checkpoint {file} cannot be read: {reason}") from None
     if not isinstance(state, dict) or "ema" not in state:

@@ -6,10 +6,11 @@ uninterrupted one would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ from streamtoon.types import U8
 from train.checkpoint import BadInput
 from train.degrade import degrade
 from train.pairs import PARTS
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,10 @@ class Batch:
     drawings: Tensor
     mattes: Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        return Batch(*(x.to(device) for x in (self.photos, self.drawings, self.mattes)))
+
 
 def load(folder: Path, split: str) -> Pairs:
     """The pairs of one split. Raises BadInput where they are missing or of the wrong shape."""
@@ -51,15 +58,15 @@ def load(folder: Path, split: str) -> Pairs:
     return Pairs(*parts)
 
 
-def batch(pairs: Pairs, picks: list[int], seeds: list[list[int]] | None) -> Batch:
-    """The pairs ``picks`` as tensors, photos degraded by their ``seeds``, or clean without."""
-    photos = [np.asarray(pairs.images[i]) for i in picks]
+def batch(pairs: Pairs, chosen: list[int], seeds: list[list[int]] | None) -> Batch:
+    """The pairs ``chosen`` as tensors, photos degraded by their ``seeds``, or clean without."""
+    photos = [np.asarray(pairs.images[i]) for i in chosen]
     if seeds is not None:
         photos = [degrade(np.random.default_rng(s), p) for s, p in zip(seeds, photos, strict=True)]
     return Batch(
         to_tensor(np.stack(photos)),
-        torch.from_numpy(np.stack([pairs.drawings[i] for i in picks])[:, None]).float() / 255,
-        torch.from_numpy(np.stack([pairs.mattes[i] for i in picks])[:, None]).float() / 255,
+        torch.from_numpy(np.stack([pairs.drawings[i] for i in chosen])[:, None]).float() / 255,
+        torch.from_numpy(np.stack([pairs.mattes[i] for i in chosen])[:, None]).float() / 255,
     )
 
 
@@ -68,15 +75,8 @@ def to_tensor(images: U8) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).float() / 127.5 - 1
 
 
-def batches(pairs: Pairs, size: int, seed: int, start: int) -> Generator[Batch]:
-    """Endless batches from step ``start`` on; the next two are made ready in the background."""
-    total = len(pairs.images)
-
-    def make(step: int) -> Batch:
-        places = range(step * size, (step + 1) * size)
-        picks = [int(order(seed, p // total, total)[p % total]) for p in places]
-        return batch(pairs, picks, [[seed, p] for p in places])
-
+def ahead(make: Callable[[int], T], start: int) -> Generator[T]:
+    """make(start), make(start + 1), ...; the next two are made ready in the background."""
     with ThreadPoolExecutor(1) as pool:
         waiting = [pool.submit(make, start), pool.submit(make, start + 1)]
         try:
@@ -88,6 +88,11 @@ def batches(pairs: Pairs, size: int, seed: int, start: int) -> Generator[Batch]:
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def picks(seed: int, places: Iterable[int], total: int) -> list[int]:
+    """Which of ``total`` pictures stand at these places of an endless sequence of shuffled epochs."""
+    return [int(order(seed, p // total, total)[p % total]) for p in places]
 
 
 def order(seed: int, epoch: int, total: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -21,7 +21,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 import engines.openvino
 from engines import MAX_BATCH, Engine
 from streamtoon.types import U8
-from train import metrics, prepare, sheet
+from train import compare, metrics, prepare, sheet, survive
 from train.checkpoint import BadInput, write_text
 from train.compose import complexion, skin_area
 from train.degrade import KINDS, fixed, to_u8, to_unit
@@ -39,10 +39,18 @@ class Args:
 
     style: Path
     """style folder that `export` wrote"""
-    crops: Path
-    """folder that `prepare` wrote"""
-    out: Path
-    """folder for evaluation.json and evaluation.png"""
+    crops: Path | None = None
+    """folder that `prepare` wrote: held-out people against the teacher, tone, landmarks, flicker"""
+    pairs: Path | None = None
+    """folder of photos/ and sketches/ with equal names: the style against the sketches, nothing is held out"""
+    out: Path | None = None
+    """folder for evaluation.json and evaluation.png (with --crops)"""
+    size: str = "200x250"
+    """WIDTHxHEIGHT to compare --pairs at"""
+    json: bool = False
+    """print JSON instead of a table"""
+    squeezenet: Path | None = None
+    """weights of SqueezeNet 1.0 (.npz); without them feature distances are of a random network and called so"""
     teacher: str = "ink"
     """module of train.teachers that the style learned from"""
     ink: tuple[int, int, int] = (0, 0, 0)
@@ -122,11 +130,21 @@ def scores(out: U8 | list[U8], target: Tensor) -> dict[str, float]:
 
 
 def evaluate(args: Args) -> dict[str, Any]:
-    """Measure, print a table, write OUT/evaluation.json and OUT/evaluation.png."""
+    """Measure, print a table or JSON, write OUT/evaluation.json and OUT/evaluation.png."""
+    if (args.crops is None) == (args.pairs is None):
+        raise BadInput("give --crops (people, against the teacher) or --pairs (photos and sketches), one of them")
     files = [f for f in sorted(args.style.glob("*.onnx")) if ".fp16." not in f.name]
     if not files:
         raise BadInput(f"{args.style} holds no ONNX file; run `python -m train export` first")
     engine = engines.openvino.load(files[0], precision="f32")
+    if args.pairs is not None or args.crops is None:
+        figures = compare.compare(args.pairs or Path(), args.size, args.style, engine, args.squeezenet)
+        if args.out is not None:
+            write_text(args.out / "evaluation.json", json.dumps(figures, indent=1))
+        print(json.dumps(figures) if args.json else compare.table(figures))
+        return figures
+    if args.out is None:
+        raise BadInput("--crops needs --out, a folder for the sheet and the figures")
     draw = import_module(f"train.teachers.{args.teacher}").draw
     persons = people(args.crops, args.split)
     target = _unit([draw(p.image, p.mask, p.contours) for p in tqdm(persons, "teacher")])
@@ -155,7 +173,14 @@ def evaluate(args: Args) -> dict[str, Any]:
     lumas = torch.cat([face_tones(m, persons) for m in made])
     tones = torch.cat([face_tones(grey_of(in_batches(engine, m), args), persons) for m in made])
     result["tone_slope_synthetic"] = metrics.slope(lumas, tones)
-    print(table(result))
+    clean = [p.image for p in persons]
+    margin = compare.card(args.style).get("margin", 2.2)
+    on_paper = sheet.on_paper(in_batches(engine, clean))
+    result |= survive.landmark_agreement(clean, on_paper, margin)
+    beards = [survive.bearded(p.image, d, p.contours) for p, d in zip(persons, on_paper, strict=True)]
+    result["chin_darkens"] = float(np.mean(beards))
+    result["flicker"] = survive.flicker(lambda x: sheet.on_paper(in_batches(engine, list(x))), clean[:16])
+    print(json.dumps(result) if args.json else table(result))
     write_text(args.out / "evaluation.json", json.dumps(result, indent=1))
     sheet.write_png(args.out / "evaluation.png", sheet.tile(rows))
     return result
@@ -175,7 +200,10 @@ def table(result: dict[str, Any]) -> str:
         (
             f"Slope of drawn face tone against photographed face luma, {result['people']} people: "
             f"{result['tone_slope']:.2f} (teacher {result['tone_slope_teacher']:.2f}); "
-            f"with synthetic complexions: {result['tone_slope_synthetic']:.2f}."
+            f"with synthetic complexions: {result['tone_slope_synthetic']:.2f}.\n"
+            f"Faces found again in drawings: {100 * result['landmarks_found']:.0f} %, eyes and mouth off by "
+            f"{result['landmark_error']:.3f} of the distance between the eyes; flicker {result['flicker']:.2f} levels; "
+            f"chins drawn darker than photographed: {100 * result['chin_darkens']:.0f} %."
         ),
     ]
     return "\n".join(lines)

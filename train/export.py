@@ -11,9 +11,9 @@ import hashlib
 import io
 import tempfile
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 import engines.openvino
 from streamtoon.find import Finder
 from streamtoon.types import U8
-from train import checkpoint, nets, prepare
+from train import artefacts, checkpoint, nets, prepare
 from train.checkpoint import BadInput, write_bytes, write_text
 from train.degrade import degrade
 from train.nets import DRAWING, MATTE, MUNet
@@ -36,9 +36,11 @@ class Args:
     """Checkpoint -> style folder: style.toml, NAME.onnx, NAME.fp16.onnx. Refuses where ONNX and torch differ."""
 
     checkpoint: Path
-    """checkpoint.pt that `paired` wrote; its moving average is exported"""
+    """checkpoint.pt or best.safetensors that a method wrote; its moving average is exported"""
     out: Path
     """style folder to write"""
+    direction: Literal["to-drawing", "to-photo"] = "to-drawing"
+    """which of the two generators of a method that learns both"""
     name: str = ""
     """name of the style; the folder's by default"""
     title: str = ""
@@ -48,16 +50,35 @@ class Args:
     margin: float = 2.5
     """side of a crop in face sizes; a little above `prepare`'s, so that big hair stays whole"""
     ink: tuple[int, int, int] = (0, 0, 0)
-    """RGB of the darkest stroke"""
+    """RGB of the darkest stroke, where the network draws in one colour"""
     paper: tuple[int, int, int] = (255, 255, 255)
     """RGB of the empty sheet"""
     photo: Path | None = None
     """picture of a person to draw as preview.webp, before and after"""
+    force: bool = False
+    """write the folder though an artefact was found"""
     fp16: bool = True
     """keep the half-precision graph in the folder too (TensorRT wants it); it is made and checked either way"""
 
 
 Colour = tuple[int, int, int]
+
+
+class DeployedPicture(nn.Module):
+    """A network that gives a whole picture: uint8 RGB in, uint8 RGBA out, alpha 255, BatchNorm folded."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net: nn.Module = fold(copy.deepcopy(net).eval())
+        for weight in self.net.parameters():
+            weight.data = weight.data.half().float()
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """(N, h, w, 3) uint8 RGB -> (N, h, w, 4) uint8 RGBA."""
+        x = crops.to(next(self.net.parameters()).dtype).permute(0, 3, 1, 2)
+        rgb = ((nets.picture(self.net(x * (1 / 127.5) - 1)) + 1) * 127.5).round().clamp(0, 255)
+        rgba = torch.cat([rgb, torch.full_like(rgb[:, :1], 255)], dim=1)
+        return rgba.permute(0, 2, 3, 1).to(torch.uint8)
 
 
 class Deployed(nn.Module):
@@ -109,7 +130,7 @@ def fold(net: nn.Module) -> Any:
     return net
 
 
-def to_onnx(deployed: Deployed, size: int) -> bytes:
+def to_onnx(deployed: nn.Module, size: int) -> bytes:
     """The ONNX file of a deployed network, N free from 1 to 8."""
     buffer = io.BytesIO()
     sink: Any = buffer  # its stubs know file names only
@@ -192,21 +213,31 @@ def trial(size: int, count: int = 2) -> U8:
     return np.stack([degrade(rng, pictures[i % 4]) for i in range(count)])
 
 
-def deploy(state: dict[str, Any], args: Args) -> Deployed:
-    """The exportable network of a checkpoint."""
+def deploy(state: dict[str, Any], args: Args) -> Deployed | DeployedPicture:
+    """The exportable network of a checkpoint: its moving average, of the direction asked for."""
+    known, there = state["args"], args.direction == "to-drawing"
+    if not there and "ema_back" not in state:
+        raise BadInput("the checkpoint has learned one direction only; leave --direction out")
+    heads = 3 if "method" in known else 2  # cyclegan and pix2pix give pictures
     try:
-        net = nets.build(state["args"]["net"], args.size, hatch=state["args"]["hatch"])
-        net.load_state_dict(state["ema"])
+        net = nets.build(known["net"], size_of(state, args), hatch=known.get("hatch", there), heads=heads)
+        net.load_state_dict(state["ema" if there else "ema_back"])
     except (KeyError, RuntimeError) as error:
         raise BadInput(f"the checkpoint does not fit its net: {str(error).splitlines()[0]}") from None
-    return Deployed(net, args.ink, args.paper).eval()
+    return Deployed(net, args.ink, args.paper).eval() if isinstance(net, MUNet) and heads == 2 else DeployedPicture(net)
+
+
+def size_of(state: dict[str, Any], args: Args) -> int:
+    """Side of a crop: the one trained at, where the checkpoint says so."""
+    return int(state["args"].get("size", args.size))
 
 
 def graphs(state: dict[str, Any], args: Args) -> tuple[dict[str, bytes], dict[str, float]]:
     """ONNX files by precision, and their PSNR against torch in dB. Raises BadInput where one is too far off."""
-    deployed, crops = deploy(state, args), trial(args.size)
+    size = size_of(state, args)
+    deployed, crops = deploy(state, args).eval(), trial(size)
     half = copy.deepcopy(deployed).half()
-    files = {"fp32": to_onnx(deployed, args.size), "fp16": to_onnx(half, args.size)}
+    files = {"fp32": to_onnx(deployed, size), "fp16": to_onnx(half, size)}
     with torch.no_grad():
         reference, halved = (net(torch.from_numpy(crops)).numpy() for net in (deployed, half))
     parity = {name: psnr(run_onnx(data, crops), reference) for name, data in files.items()}
@@ -227,6 +258,8 @@ def before_and_after(state: dict[str, Any], args: Args) -> bytes:
     if found is None:
         raise BadInput(f"photo {args.photo} is not a picture with a face")
     crop = prepare.middle(found[0])
+    size = size_of(state, args)
+    crop = np.asarray(cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
     with torch.no_grad():
         drawn = deploy(state, args)(torch.from_numpy(crop[None])).numpy()[0]
     alpha = drawn[..., 3:].astype(np.float32) / 255
@@ -236,12 +269,32 @@ def before_and_after(state: dict[str, Any], args: Args) -> bytes:
     return cv2.imencode(".webp", both[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 50])[1].tobytes()
 
 
+def artefacts_of(state: dict[str, Any], args: Args) -> dict[str, float]:
+    """What artefacts.py finds in the network's drawings of trial pictures."""
+
+    def drawer(way: Args) -> artefacts.Draw:
+        net = deploy(state, way).eval()
+
+        @torch.no_grad()
+        def draw(pictures: U8) -> U8:
+            return np.asarray(net(torch.from_numpy(np.ascontiguousarray(pictures)))[..., :3], np.uint8)
+
+        return draw
+
+    other = replace(args, direction="to-photo" if args.direction == "to-drawing" else "to-drawing")
+    back = drawer(other) if "ema_back" in state else None
+    return artefacts.find(drawer(args), trial(size_of(state, args), 4), back)
+
+
 def export(args: Args) -> dict[str, float]:
     """Write the style folder; returns parity in dB by precision."""
     state = checkpoint.load(args.checkpoint)
     name = args.name or args.out.resolve().name
     picture = None if args.photo is None else before_and_after(state, args)
     files, parity = graphs(state, args)
+    failing = artefacts.failing(artefacts_of(state, args))
+    if failing and not args.force:
+        raise BadInput(f"the drawings show {', '.join(failing)}; nothing was written; look at them, then give --force")
     write_bytes(args.out / f"{name}.onnx", files["fp32"])
     half = args.out / f"{name}.fp16.onnx"
     if args.fp16:
@@ -252,7 +305,8 @@ def export(args: Args) -> dict[str, float]:
     lines = {
         "name": name, "title": args.title or name, "onnx": f"{name}.onnx", "sha256": digests["fp32"],
         **({"fp16": half.name, "fp16_sha256": digests["fp16"]} if args.fp16 else {}),
-        "size": args.size, "region": "head", "background": "keep", "matte": "net", "margin": args.margin,
+        "size": size_of(state, args), "region": "head", "background": "keep",
+        "matte": "model" if isinstance(deploy(state, args), DeployedPicture) else "net", "margin": args.margin,
         "feather": 0.08, "paper": list(args.paper), "licence": "Apache-2.0",
     }  # fmt: skip
     text = "".join(f'{k} = "{v}"\n' if isinstance(v, str) else f"{k} = {v}\n" for k, v in lines.items())

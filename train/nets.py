@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
+from train.generators import ResNet9, UNet
 from train.teachers.ink import texture
 
 DRAWING, MATTE = 0, 1  # channels of what a generator returns
@@ -45,11 +46,16 @@ class InvertedResidual(nn.Module):
 
 
 class MUNet(nn.Module):
-    """(N, 3, size, size) in [-1, 1] -> (N, 2, size, size) logits of the drawing's paper and of the matte."""
+    """(N, 3, size, size) in [-1, 1] -> (N, heads, size, size) logits.
+
+    Two heads are the drawing's paper and the matte; three are a picture's red, green and blue.
+    """
 
     texture: Tensor
 
-    def __init__(self, width: int = 24, size: int = 256, blocks: int = 4, *, hatch: bool = True) -> None:
+    def __init__(
+        self, width: int = 24, size: int = 256, blocks: int = 4, *, hatch: bool = True, heads: int = 2
+    ) -> None:
         super().__init__()
         w = width
         self.stem = conv(12, w)
@@ -66,7 +72,7 @@ class MUNet(nn.Module):
         waves = torch.from_numpy(np.round(texture(size) * 255).astype(np.uint8))[None]
         self.register_buffer("texture", F.pixel_unshuffle(waves, 2) if hatch else None, persistent=False)
         self.head = conv(w + (8 if hatch else 0), w)
-        self.out = nn.Conv2d(w, 8, 3, padding=1)
+        self.out = nn.Conv2d(w, 4 * heads, 3, padding=1)
         nn.init.zeros_(self.context[2].weight)  # type: ignore[arg-type]
         nn.init.zeros_(self.context[2].bias)  # type: ignore[arg-type]
         with torch.no_grad():  # ICNR (Aitken et al., arXiv 1707.02937): sub-pixels start equal, so no checkerboard
@@ -103,23 +109,36 @@ def matte(logits: Tensor) -> Tensor:
     return torch.sigmoid(logits[:, MATTE : MATTE + 1]) * REACH[MATTE][0] + REACH[MATTE][1]
 
 
-NETS: Final = {"munet24": 24, "munet32": 32, "munet16": 16}
+def picture(logits: Tensor) -> Tensor:
+    """(N, 3, h, w) logits -> (N, 3, h, w) RGB in [-1, 1]."""
+    return torch.tanh(logits)
 
 
-def build(name: str, size: int = 256, *, hatch: bool = True) -> MUNet:
-    """A generator by name. Raises KeyError for a name not in NETS."""
-    return MUNet(NETS[name], size, hatch=hatch)
+NETS: Final = {"munet24": 24, "munet32": 32, "munet16": 16}  # compact: for live use
+LARGE: Final = ("resnet9", "unet", "encdec")  # the papers': pictures only
+NAMES: Final = (*NETS, *LARGE)
 
 
-def gmac(net: MUNet, size: int = 256) -> float:
+def build(name: str, size: int = 256, *, hatch: bool = True, heads: int = 2) -> nn.Module:
+    """A generator by name. Raises KeyError for a name not in NAMES, ValueError for a large net with a matte."""
+    if name in LARGE:
+        if heads != 3:
+            raise ValueError(f"{name} gives pictures, no matte; choose from {', '.join(NETS)}")
+        return ResNet9() if name == "resnet9" else UNet(skips=name == "unet")
+    return MUNet(NETS[name], size, hatch=hatch, heads=heads)
+
+
+def gmac(net: nn.Module, size: int = 256) -> float:
     """Billions of multiply-adds for one crop, convolutions only."""
     total = 0
 
-    def count(layer: nn.Module, _: object, out: Tensor) -> None:
+    def count(layer: nn.Module, seen: object, out: Tensor) -> None:
         nonlocal total
-        total += out[0].numel() * cast(nn.Conv2d, layer).weight[0].numel()
+        weights = cast(nn.Conv2d, layer).weight[0].numel()
+        # a transposed convolution multiplies at every input place; its weight is stored input first
+        total += (out[0] if isinstance(layer, nn.Conv2d) else cast(tuple[Tensor], seen)[0][0]).numel() * weights
 
-    hooks = [m.register_forward_hook(count) for m in net.modules() if isinstance(m, nn.Conv2d)]
+    hooks = [m.register_forward_hook(count) for m in net.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
     was = net.training
     with torch.no_grad():
         net.eval()(torch.zeros(1, 3, size, size))

@@ -7,17 +7,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from streamtoon.types import U8
 from train import data, nets
 from train.checkpoint import write_bytes
-from train.nets import MUNet
 
 
 @torch.no_grad()
-def draw(net: MUNet, images: U8) -> U8:
+def draw(net: nn.Module, images: U8) -> U8:
     """(N, h, w, 3) uint8 RGB -> (N, h, w, 4) uint8 RGBA, as the exported graph does it."""
-    logits = net.eval()(data.to_tensor(images).to(memory_format=torch.channels_last))
+    device = next(net.parameters()).device
+    logits = net.eval()(data.to_tensor(images).to(device, memory_format=torch.channels_last)).cpu()
     parts = torch.cat([nets.drawing(logits).expand(-1, 3, -1, -1), nets.matte(logits)], dim=1)
     return (parts * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
@@ -33,15 +34,19 @@ def tile(rows: list[U8]) -> U8:
     return np.vstack([np.hstack(list(row)) for row in rows])
 
 
-def write(file: Path, net: MUNet, pairs: data.Pairs, count: int = 10) -> None:
-    """PNG of ``count`` held-out people: degraded photo, drawing, drawing on paper by the net's matte, teacher."""
+def samples(net: nn.Module, pairs: data.Pairs, count: int = 10) -> U8:
+    """``count`` held-out people: degraded photo, drawing, drawing on paper by the net's matte, teacher."""
     picks = list(range(0, len(pairs.images), max(1, len(pairs.images) // count)))[:count]
     part = data.batch(pairs, picks, [[7, p] for p in picks])
-    photos = ((part.photos + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    photos = to_u8(part.photos)
     drawn = draw(net, photos)
     teacher = (part.drawings * 255).to(torch.uint8).expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()
-    picture = tile([photos, drawn[..., :3], on_paper(drawn), teacher])
-    write_png(file, picture)
+    return tile([photos, drawn[..., :3], on_paper(drawn), teacher])
+
+
+def to_u8(pictures: Tensor) -> U8:
+    """(N, 3, h, w) in [-1, 1] -> (N, h, w, 3) uint8."""
+    return ((pictures.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
 def write_png(file: Path, picture: U8) -> None:

@@ -60,7 +60,7 @@ def test_export_agrees_with_torch_and_keeps_the_contract(state, tmp_path):
     import tomllib
 
     checkpoint.save(tmp_path / "c.pt", state)
-    parity = export.export(export.Args(tmp_path / "c.pt", tmp_path / "dash", title="a dash"))
+    parity = export.export(export.Args(tmp_path / "c.pt", tmp_path / "dash", title="a dash", force=True))
     assert parity["fp32"] >= 55
     assert parity["fp16"] >= 45
     card = tomllib.loads((tmp_path / "dash" / "style.toml").read_text())

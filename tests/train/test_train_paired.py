@@ -1,7 +1,10 @@
 import json
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -44,7 +47,7 @@ def drawn(prepared):
 @pytest.fixture
 def args(drawn, tmp_path):
     return paired.Args(
-        drawn, tmp_path / "run", net="munet16", steps=20, batch=2, every=10, warmup=5, lr=3e-3, ema=0.8, threads=1
+        drawn, out=tmp_path / "run", net="munet16", steps=20, batch=2, every=10, warmup=5, lr=3e-3, ema=0.8, threads=1
     )
 
 
@@ -72,7 +75,8 @@ def test_twenty_steps_lower_the_loss(args):
     assert run.step == 20
     assert run.history[-1]["total"] < 0.9 * run.history[0]["total"]
     names = sorted(p.name for p in args.out.iterdir())
-    assert names == ["checkpoint.pt", "history.json", "sheet_000010.png", "sheet_000020.png"]
+    assert names == ["best.safetensors", "checkpoint.pt", "history.json", "report.html", "sheets"]
+    assert sorted(p.name for p in (args.out / "sheets").iterdir()) == ["000010.png", "000020.png"]
 
 
 def test_resumed_equals_uninterrupted(args, tmp_path):
@@ -83,12 +87,12 @@ def test_resumed_equals_uninterrupted(args, tmp_path):
     def stop(self, batch):
         seen.append(self.step)
         if self.step == 3:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
         return update(self, batch)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paired.Run, "update", stop)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt, match="stopped at step 4; go on with --resume"):
             paired.train(half)
     assert seen == [0, 1, 2, 3]
     resumed = paired.train(replace(half, resume=True))
@@ -112,7 +116,7 @@ def test_the_clock_ends_a_run(args):
         (["pairs", "--crops", "gone", "--out", "x"], "gone is no prepared folder"),
         (["pairs", "--crops", "gone", "--out", "x", "--teacher", "oil"], "no teacher 'oil'; choose from ink, wash"),
         (["paired", "--pairs", "gone", "--out", "x"], "gone holds no train pairs"),
-        (["paired", "--pairs", "gone", "--out", "x", "--net", "unet"], "no net 'unet'; choose from munet24"),
+        (["paired", "--pairs", "gone", "--out", "x", "--net", "vgg"], "no net 'vgg'; choose from munet24"),
         (["paired", "--pairs", "gone", "--out", "x", "--steps", "0"], "must be above 0"),
         (["paired", "--pairs", "gone", "--out", "gone", "--resume"], "checkpoint gone/checkpoint.pt is not there"),
         (["export", "--checkpoint", "junk.pt", "--out", "x"], "checkpoint junk.pt cannot be read"),
@@ -138,4 +142,15 @@ def test_weights_of_another_net_are_refused(args, tmp_path):
 
 def test_help_names_every_verb():
     run = subprocess.run([sys.executable, "-m", "train", "--help"], capture_output=True, text=True, check=True)
-    assert all(verb in run.stdout for verb in ("prepare", "pairs", "paired", "export", "evaluate"))
+    assert all(verb in run.stdout for verb in ("prepare", "pairs", "paired", "cyclegan", "export", "evaluate"))
+
+
+def test_a_style_is_evaluated_on_people(prepared, tmp_path, capsys):
+    style = str(Path(__file__).parent.parent.parent / "streamtoon" / "styles" / "ink")
+    line = ["evaluate", "--style", style, "--crops", str(prepared / "crops"), "--out", str(tmp_path / "figures")]
+    assert program.main(line) == 0
+    assert "Faces found again in drawings: 100 %" in capsys.readouterr().out
+    told = json.loads((tmp_path / "figures" / "evaluation.json").read_text())
+    assert told["landmark_error"] < 0.1
+    assert told["chin_darkens"] == 0
+    assert (tmp_path / "figures" / "evaluation.png").is_file()

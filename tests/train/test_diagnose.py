@@ -1,0 +1,73 @@
+"""Runs made to go wrong in one way each: diagnose must tell which."""
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("accelerate")
+
+from train import cyclegan, diagnose, nets, paired
+from train.generators import UNet
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory, request):
+    """Folders of pairs: ``easy``, the drawing is the photo's blurred grey; ``chance``, it has nothing to do with it."""
+    face = cv2.resize(request.getfixturevalue("portrait")[:, :, ::-1], (256, 256), interpolation=cv2.INTER_AREA)
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("diagnose")
+    for kind in ("easy", "chance"):
+        (folder / kind).mkdir()
+        for split, count in (("train", 4), ("val", 4)):
+            photos, drawings = [], []
+            for n in range(count):
+                shift = 20 * n + (10 if split == "val" else 0)
+                photos.append(np.roll(face, shift, axis=1))
+                grey = cv2.GaussianBlur(cv2.cvtColor(photos[-1], cv2.COLOR_BGR2GRAY), (0, 0), 3)
+                noise = cv2.resize(rng.integers(0, 255, (12, 12)).astype(np.uint8), (256, 256))
+                drawings.append(grey if kind == "easy" else noise)
+            np.save(folder / kind / f"{split}_images.npy", np.stack(photos))
+            np.save(folder / kind / f"{split}_drawings.npy", np.stack(drawings))
+            np.save(folder / kind / f"{split}_mattes.npy", np.full((count, 256, 256), 255, np.uint8))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("script", "word"),
+    [(("easy", 3, 1e-5), "underfit"), (("easy", 70, 4e-3), "good"), (("chance", 130, 6e-3), "overfit")],
+)
+def test_fit_is_told_from_the_curves(pairs, script, word, tmp_path, monkeypatch):
+    kind, steps, lr = script
+    monkeypatch.setattr(paired.data, "degrade", lambda _, photo: photo)
+    args = paired.Args(
+        pairs / kind, out=tmp_path / "run", net="munet16", hatch=False, steps=steps, batch=4, every=max(1, steps // 3),
+        warmup=1, lr=lr, ema=0.8, similar=1.0, edges=0.0, face=0.0,
+    )  # fmt: skip
+    paired.train(args)
+    found = diagnose.diagnose(diagnose.Args(tmp_path / "run"))
+    assert found.word == word, found
+
+
+def test_a_collapsed_run_is_told(folders, tmp_path, monkeypatch, capsys):
+    """Without the way back, a generator that sees little of its photo draws one thing."""
+    monkeypatch.setattr(nets, "UNet", lambda *, skips: UNet(8, skips=skips))
+    args = cyclegan.Args(
+        folders / "photos", folders / "drawings", out=tmp_path / "run", size=64, net="encdec", epochs=4, batch=4,
+        cycle=0.0, cycle_end=0.0, every=6, ema=0.8,
+    )  # fmt: skip
+    cyclegan.train(args)
+    assert diagnose.diagnose(diagnose.Args(tmp_path / "run")).word == "collapsed"
+    assert f"What to do: {diagnose.ADVICE['collapsed']}" in capsys.readouterr().out
+
+
+def row(**figures):
+    return {"step": 1, "minutes": 1.0, "cycle_train": 0.1, "cycle_val": 0.1, "variety": 0.9, "copying": 1.0} | figures
+
+
+@pytest.mark.parametrize(
+    ("last", "word"),
+    [({}, "good"), ({"copying": 0.1}, "leaking"), ({"cycle_train": 0.005, "cycle_val": 0.006}, "leaking")],
+)
+def test_leaks_are_told(last, word):
+    assert diagnose.judge([row(cycle_train=0.4, cycle_val=0.4), row(**last)]).word == word

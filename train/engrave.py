@@ -1,0 +1,159 @@
+"""From the teacher's strokes to an engraver's: ``paired`` goes on, and a discriminator that knows engravings joins.
+
+The discriminator (34 px patches, as in cyclegan.py) compares drawings of people with engravings of other people; its
+say is cut where the teacher's drawing is light, so that skin keeps its hatching while hair and cloth get organic
+strokes. Tone is held at two scales, as in paired.py strokes are held where the drawing is light: alone, the
+discriminator would trade hatching for a dither grid, and, since 19th-century sitters are bearded, draw beards. The
+discriminator sees no geometry beyond a patch and no face's tone: beards would have to pass the tone terms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - its name everywhere
+
+from train import checkpoint, data, features, loop, nets, paired, pictures
+from train.checkpoint import BadInput
+from train.data import Batch
+from train.discriminators import Patch, least_squares
+from train.features import SqueezeNet
+from train.pictures import Pictures
+
+
+@dataclass(kw_only=True)
+class Args(paired.Args):
+    """Pairs, real drawings and a net that `paired` trained -> checkpoint. ``--init`` is what to start from."""
+
+    drawings: Path
+    """folder of real engravings: face crops of one size"""
+    gan: float = 0.8
+    """weight of the discriminator"""
+    spare: float = 0.75
+    """how much of its say is cut where the teacher's drawing is white"""
+    strokes: float = 4.0
+    """weight of the teacher's strokes where its drawing is light"""
+    fine: float = 4.0
+    """weight of tone over 5 px"""
+    broad: float = 6.0
+    """weight of tone over 17 px"""
+    lr: float = 4e-4
+    """highest learning rate of the generator"""
+    lr_judge: float = 2e-4
+    """learning rate of the discriminator"""
+    still: float = 1.5
+    """weight of the change of a drawing when its photo moves, brightens and grains as from one frame to the next"""
+    squeezenet: Path | None = None
+    """weights of SqueezeNet 1.0 (.npz), for the held-out figures"""
+
+
+class Run(paired.Run):
+    """What ``paired`` has, a discriminator and its optimiser. The best is nearest to the real drawings."""
+
+    best_by, higher_is_better = "kernel", False
+
+    def __init__(
+        self, args: Args, pairs: data.Pairs, held_out: data.Pairs, drawings: tuple[Pictures, Pictures]
+    ) -> None:
+        super().__init__(args, pairs, held_out)
+        self.drawings = drawings
+        self.judge = Patch(1, 32, 2, spectral=True).to(self.device)
+        self.judges = torch.optim.Adam(self.judge.parameters(), args.lr_judge, (0.5, 0.999))
+        self.parts |= {"judge": self.judge, "judges": self.judges}
+        self.features = SqueezeNet(args.squeezenet).to(self.device)
+
+    def _engravings(self, count: int) -> Tensor:
+        """(count, 1, h, w) in 0..1: real drawings as other crops of them, paper levelled to white."""
+        rng = np.random.default_rng([self.args.seed, self.rank, self.step, 1])
+        picks = rng.integers(0, len(self.drawings[0].images), count)
+        shown = np.stack([pictures.shaken(rng, self.drawings[0], 256, int(n), turned=True) for n in picks])
+        return levelled(data.to_tensor(shown)).to(self.device)
+
+    def update(self, batch: Batch) -> dict[str, Tensor]:
+        """One step of the generator, then one of the discriminator."""
+        args, batch = self.args, batch.to(self.device)
+        for group in self.optimiser.param_groups:
+            group["lr"] = paired.rate(self.step, self.progress(), args)
+        count, half = len(batch.photos), len(batch.photos) // 2
+        photos = torch.cat([batch.photos, paired.next_frame(batch.photos[:half])])
+        with self.autocast():
+            logits = self.net(photos.to(memory_format=torch.channels_last)).float()
+        out, target, person = nets.drawing(logits[:count]), batch.drawings, batch.mattes
+        light = F.avg_pool2d(target, 17, 1, 8)  # how light the teacher's drawing is around here
+        sheet = out * person + (1 - person)
+        contrast = 0.8 + 0.4 * torch.rand(count, 1, 1, 1, device=self.device)  # the same for real and made
+        self.judge.requires_grad_(requires_grad=False)
+        with self.autocast():
+            realness = self.judge(1 - 2 * (1 - sheet) * contrast).float()
+        say = 1 - args.spare * F.adaptive_avg_pool2d(light * person, realness.shape[2:])
+        weight = (0.5 + person) * paired.focus(out.shape[-1], args.face).to(self.device)
+        terms = {
+            "gan": args.gan * ((realness - 1).square() * say).mean(),
+            "strokes": args.strokes * ((out - target).abs() * weight * light).mean(),
+            "fine": args.fine * F.l1_loss(F.avg_pool2d(out, 5, 2), F.avg_pool2d(target, 5, 2)),
+            "broad": args.broad * F.l1_loss(F.avg_pool2d(out, 17, 4), F.avg_pool2d(target, 17, 4)),
+            "matte": args.matte * F.binary_cross_entropy_with_logits(logits[:count, nets.MATTE :], person),
+            "still": args.still * (nets.drawing(logits[count:]) - out[:half]).abs().mean(),
+        }
+        total = torch.stack(list(terms.values())).sum()
+        self.descend(total, self.optimiser)
+        loop.follow(self.average, self.net, args.ema, self.step)
+        self.judge.requires_grad_(requires_grad=True)
+        with self.autocast():
+            real = self.judge(1 - 2 * (1 - self._engravings(count)) * contrast)
+            made = self.judge(1 - 2 * (1 - sheet.detach()) * contrast)
+            terms["judge"] = (least_squares(real, 1.0) + least_squares(made, 0.0)) / 2
+        self.descend(terms["judge"], self.judges)
+        return {"total": total.detach()} | {k: v.detach() for k, v in terms.items()}
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """As ``paired``, and how far from, how varied beside and how copied from real drawings, as in cyclegan.py."""
+        part = data.batch(self.held_out, list(range(min(32, len(self.held_out.images)))), None)
+        shown = [nets.drawing(self.average(x.to(self.device))).cpu().clamp(0, 1) for x in torch.split(part.photos, 8)]
+        sheet = (torch.cat(shown) * part.mattes + 1 - part.mattes).expand(-1, 3, -1, -1) * 2 - 1
+        known, new = (
+            features.embed(self.features, levelled(pictures_of(d, 64)).expand(-1, 3, -1, -1) * 2 - 1)
+            for d in self.drawings
+        )
+        ours = features.embed(self.features, sheet)
+        return super().validate() | {
+            "kernel": features.kernel(ours, known),
+            "variety": features.spread(ours) / max(features.spread(known), 1e-9),
+            "copying": features.nearest(ours, known) / max(features.nearest(new, known), 1e-9),
+        }
+
+
+def pictures_of(source: Pictures, count: int) -> Tensor:
+    """The first pictures as they are, (N, 3, 256, 256) in [-1, 1]."""
+    return data.to_tensor(pictures.look(source, 256, list(range(len(source.images)))[:count]))
+
+
+def levelled(x: Tensor) -> Tensor:
+    """(N, 3, h, w) in [-1, 1] -> (N, 1, h, w) in 0..1, grey, paper (the 80th percentile) brought to white."""
+    grey = (x.mean(dim=1, keepdim=True) + 1) / 2
+    paper = grey.flatten(1).quantile(0.8, dim=1).clamp(min=0.3).view(-1, 1, 1, 1)
+    return (grey / paper).clamp(max=1)
+
+
+def train(args: Args) -> Run:
+    """Train until --steps or --max-minutes; Ctrl-C saves and stops."""
+    state = checkpoint.load(args.out / "checkpoint.pt") if args.resume else None
+    if state is not None:
+        if "judge" not in state:
+            raise BadInput(f"{args.out / 'checkpoint.pt'} is of another method; give its own --out")
+        same = {k: state["args"][k] for k in ("net", "hatch", "batch", "seed", "lr", "warmup", "ema")}
+        args = replace(args, init=None, **same)
+    elif args.init is None:
+        raise BadInput("give --init CHECKPOINT that `paired` wrote: engraving starts from a net that draws")
+    paired.check(args)
+    pairs, held_out = data.load(args.pairs, "train"), data.load(args.pairs, "val")
+    run = Run(args, pairs, held_out, pictures.read(args.drawings, 256))
+    if state is not None:
+        run.restore(state)
+    run.train(paired.batches(run))
+    return run

@@ -1,0 +1,261 @@
+"""What every method does besides learning: the clock, several processes, checkpoints, the best so far, the report.
+
+A method subclasses ``Run``: it says what is learned (``parts``), what one step is (``update``), how it is judged on
+pictures it never sees (``validate``, ``sheet``). What is random in step n follows from (seed, process, n) alone, and a
+checkpoint is taken between steps, so a resumed run equals an uninterrupted one, on a CPU to the bit.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import signal
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast, reduce
+from torch import Tensor, nn
+from tqdm import tqdm  # type: ignore[import-untyped]
+
+from streamtoon.types import U8
+from train import checkpoint, report
+from train.checkpoint import BadInput
+from train.sheet import write_png
+
+
+@dataclass(kw_only=True)
+class Args:
+    """What every method is asked for."""
+
+    out: Path
+    """folder for checkpoint.pt, best.safetensors, history.json, report.html and sample sheets"""
+    resume: bool = False
+    """go on from OUT/checkpoint.pt (its net and schedule)"""
+    max_minutes: float | None = None
+    """wall-clock budget in minutes, earlier parts of a resumed run counted in"""
+    bf16: bool = True
+    """multiply in bfloat16 (1.7 times as fast on CPUs that have it)"""
+    seed: int = 0
+    """start weights, order of the pictures, everything random"""
+    every: int = 200
+    """steps between checkpoints, validations and sample sheets"""
+    threads: int = 0
+    """torch threads; 0 leaves the choice to torch"""
+    tensorboard: bool = False
+    """write OUT/tensorboard too (needs the `tensorboard` extra)"""
+
+
+class Diverged(Exception):  # noqa: N818 - it says what happened
+    """The loss is no number any more; what was saved before is kept."""
+
+
+class Run(ABC):
+    """One training run. ``parts`` holds everything with a state_dict; ``ema`` and ``ema_back`` are what is exported."""
+
+    args: Any
+    best_by: ClassVar[str]  # the figure of ``validate`` that picks the best checkpoint
+    higher_is_better: ClassVar[bool]
+
+    def __init__(self) -> None:
+        self.steps, self.step, self.seconds, self.history = 1, 0, 0.0, list[dict[str, float]]()
+        self.sums, self.tally = dict[str, float](), 0  # of the loss's terms since the last row of the history
+        self.accelerator = Accelerator()
+        self.device, self.rank = self.accelerator.device, self.accelerator.process_index
+        self.parts: dict[str, Any] = {}
+
+    @abstractmethod
+    def update(self, batch: Any) -> dict[str, Tensor]:
+        """One optimiser step; the named terms of the loss."""
+
+    @abstractmethod
+    def validate(self) -> dict[str, float]:
+        """Figures on held-out pictures, ``best_by`` among them."""
+
+    @abstractmethod
+    def sheet(self) -> U8:
+        """(h, w, 3) uint8 RGB: always the same held-out pictures and what becomes of them."""
+
+    def progress(self) -> float:
+        """How far the run is, 0..1, by steps or by the clock, whichever is further."""
+        clock = self.seconds / (60 * self.args.max_minutes) if self.args.max_minutes else 0.0
+        return min(1.0, max(self.step / self.steps, clock))
+
+    def autocast(self) -> Any:
+        """Where networks multiply in bfloat16, if asked for."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.args.bf16)
+
+    def descend(self, loss: Tensor, optimiser: torch.optim.Optimizer, *, clip: float | None = 1.0) -> None:
+        """One step down the loss's gradient, averaged over all processes."""
+        optimiser.zero_grad()
+        self.accelerator.backward(loss)
+        weights = [p for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+        if self.accelerator.num_processes > 1:
+            mean = reduce(torch.cat([p.grad.flatten() for p in weights]), "mean")
+            for p, grad in zip(weights, mean.split([p.numel() for p in weights]), strict=True):
+                p.grad.copy_(grad.view_as(p))
+        if clip is not None:
+            nn.utils.clip_grad_norm_(weights, clip)
+        optimiser.step()
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments as a checkpoint keeps them."""
+        return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self.args).items()}
+
+    def save(self) -> None:
+        """OUT/checkpoint.pt, history.json and report.html, each whole or not at all; best.safetensors where it is."""
+        state = {
+            "args": self.settings(), "step": self.step, "seconds": self.seconds, "history": self.history,
+            "sums": self.sums, "tally": self.tally,
+            **{name: part.state_dict() for name, part in self.parts.items()},
+        }  # fmt: skip
+        checkpoint.save(self.args.out / "checkpoint.pt", state)
+        checkpoint.write_text(self.args.out / "history.json", json.dumps(self.history, indent=1))
+        if self.history and self.history[-1]["step"] == self.step:
+            figures = [row[self.best_by] for row in self.history]
+            if figures[-1] == (max if self.higher_is_better else min)(figures):
+                weights = {k: v for k, v in state.items() if k.startswith("ema")}
+                checkpoint.save_weights(self.args.out / "best.safetensors", weights, state["args"], self.step)
+        report.write(self.args.out, self.settings(), self.history)
+
+    def restore(self, state: dict[str, Any]) -> Self:
+        """Go on where ``save`` left off."""
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+        self.step, self.seconds, self.history = state["step"], state["seconds"], state["history"]
+        self.sums, self.tally = state["sums"], state["tally"]
+        return self
+
+    def train(self, stream: Generator[Any]) -> Self:
+        """Until the last step or --max-minutes. Ctrl-C ends after the step under way, saved, as KeyboardInterrupt.
+
+        Raises Diverged where the loss is no number.
+        """
+        if self.args.threads:
+            torch.set_num_threads(self.args.threads)
+        first, since = self.seconds, time.monotonic()
+        kept = self.step
+        writer = board(self.args.out) if self.args.tensorboard and self.rank == 0 else None
+        bar = tqdm(total=self.steps, initial=self.step, unit="step", smoothing=0.02, disable=self.rank > 0)
+        with closing(stream), closing(bar), stopping() as stopped:
+            while self.progress() < 1:
+                torch.manual_seed(hash((self.args.seed, self.rank, self.step)) % 2**63)
+                terms = {name: float(value) for name, value in self.update(next(stream)).items()}
+                if not all(math.isfinite(value) for value in terms.values()):
+                    raise Diverged(f"the loss is no number at step {self.step} ({terms}); {self.way_on(kept)}")
+                self.step += 1
+                self.seconds, stop = self.agree(first + time.monotonic() - since, stopped())
+                bar.update()
+                self.sums = {name: self.sums.get(name, 0.0) + value for name, value in terms.items()}
+                self.tally += 1
+                if self.step % self.args.every and self.progress() < 1 and not stop:
+                    continue
+                if self.rank == 0:
+                    if not stop:
+                        row = {k: v / self.tally for k, v in self.sums.items()} | self.validate()
+                        self.sums, self.tally = {}, 0
+                        self.history.append({"step": self.step, "minutes": self.seconds / 60} | row)
+                        bar.set_postfix({k: f"{v:.3f}" for k, v in row.items() if k in {"total", self.best_by}})
+                        write_png(self.args.out / "sheets" / f"{self.step:06d}.png", self.sheet())
+                        if writer is not None:
+                            for name, value in row.items():
+                                writer.add_scalar(name, value, self.step)
+                    self.save()
+                self.accelerator.wait_for_everyone()
+                kept = self.step
+                if stop:
+                    raise KeyboardInterrupt(f"stopped at step {self.step}; go on with --resume")
+        if writer is not None:
+            writer.close()
+        if self.rank == 0:
+            print(f"{self.step} steps in {self.seconds / 60:.1f} min -> {self.args.out / 'checkpoint.pt'}")
+        return self
+
+    def way_on(self, kept: int) -> str:
+        """What to do after a run went wrong."""
+        if not kept:
+            return "nothing was saved yet; try a lower --lr or --no-bf16"
+        return (
+            f"step {kept} is saved: --resume --no-bf16, or --init {self.args.out / 'checkpoint.pt'} with a lower --lr"
+        )
+
+    def agree(self, seconds: float, stop: bool) -> tuple[float, bool]:  # noqa: FBT001 - two facts of one process
+        """The first process's clock, and whether any process was asked to stop."""
+        if self.accelerator.num_processes == 1:
+            return seconds, stop
+        clock = broadcast(torch.tensor(seconds, dtype=torch.float64, device=self.device))
+        return float(clock), bool(reduce(torch.tensor(float(stop), device=self.device), "sum") > 0)
+
+
+@contextmanager
+def stopping() -> Iterator[Callable[[], bool]]:
+    """Says whether Ctrl-C or SIGTERM came; the second Ctrl-C interrupts at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def ask(number: int, _: Any) -> None:
+        asked.set()
+        signal.signal(number, signal.default_int_handler)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def board(out: Path) -> Any:
+    """A TensorBoard writer. Raises BadInput where it is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise BadInput("tensorboard is not installed; pip install tensorboard, or leave --tensorboard out") from None
+    writer: Any = SummaryWriter
+    return writer(str(out / "tensorboard"))
+
+
+def check(args: Args, **numbers: float | None) -> None:
+    """Raise BadInput unless every number given is above 0."""
+    wrong = [
+        k
+        for k, v in {"every": args.every, "max-minutes": args.max_minutes, **numbers}.items()
+        if v is not None and v <= 0
+    ]
+    if wrong:
+        raise BadInput(f"{', '.join('--' + w for w in wrong)} must be above 0")
+
+
+@torch.no_grad()
+def follow(average: nn.Module, net: nn.Module, decay: float, step: int) -> None:
+    """One step of the moving average (Polyak), quicker in the beginning."""
+    decay = min(decay, (step + 1) / (step + 10))
+    for a, b in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
+        if a.is_floating_point():
+            a.lerp_(b, 1 - decay)
+        else:
+            a.copy_(b)
+
+
+def averaged(net: nn.Module) -> nn.Module:
+    """A copy to keep the moving average in."""
+    return copy.deepcopy(net).eval().requires_grad_(False)
+
+
+def start(net: nn.Module, weights: dict[str, Tensor], source: Path) -> None:
+    """Take every weight of the same name and shape. Raises BadInput where fewer than half fit."""
+    own = net.state_dict()
+    same = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
+    if len(same) < len(own) // 2:
+        raise BadInput(f"checkpoint {source} is of another net: only {len(same)} of {len(own)} weights fit")
+    net.load_state_dict(same, strict=False)
