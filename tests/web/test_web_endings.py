@@ -1,6 +1,5 @@
 """Whatever begins for a page ends with it, in whatever order things happen; no two wait for each other."""
 
-import asyncio
 import threading
 import time
 
@@ -41,7 +40,8 @@ def offer():
         await connection.close()
         return {"sdp": sdp, "width": SIZE[0], "height": SIZE[1]}
 
-    return asyncio.run(made())
+    with Loop(local=True) as media:
+        return media.run(made())
 
 
 def begin(opened, session, media, offer):
