@@ -49,6 +49,9 @@ def blocks(sessions: Sessions, media: Loop, drawer: Stills, line: Films) -> gr.B
 
         page.unload(left)
     page.queue(max_size=QUEUE, default_concurrency_limit=AT_ONCE)
+    # only launch() sets these, and until then Gradio takes every file of this machine for an upload
+    page.has_launched = page.is_running = True
+    page.upload_file_set = sessions.uploaded
     return page
 
 
@@ -60,10 +63,11 @@ def application(sessions: Sessions, media: Loop, drawer: Stills, line: Films) ->
         f'<meta name="streamtoon-ice" content="{ice}"><meta name="color-scheme" content="light dark">'
         f"<script>{look.asset('page.js')}</script><script>{look.asset('live.js')}</script>"
     )
+    # show_error: what Gradio says of a path that is no upload tells where this machine keeps things; ours is gr.Error
     app = gr.mount_gradio_app(
         FastAPI(openapi_url=None), blocks(sessions, media, drawer, line), "/",
         server_name=settings.host, server_port=settings.port, footer_links=[], run_history=False,
-        auth=settings.auth, show_error=True, max_file_size=settings.max_upload, ssr_mode=False, enable_monitoring=False,
-        theme=look.theme(), css=look.asset("style.css"), head=head,
+        auth=settings.auth, show_error=False, max_file_size=settings.max_upload, ssr_mode=False,
+        enable_monitoring=False, theme=look.theme(), css=look.asset("style.css"), head=head,
     )  # fmt: skip
     return Veil(app, sessions.root)

@@ -82,7 +82,7 @@ class Films:
         gone = threading.Event()
         session.stop("film")
         with self._turn() as ahead:
-            session.closing["film"] = gone.set
+            session.note("film", gone.set)
             try:
                 while (before := ahead()) > 0:
                     yield {"ahead": before}

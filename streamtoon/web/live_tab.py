@@ -86,7 +86,6 @@ def build(sessions: Sessions, media: Loop) -> gr.Dropdown:
 
 def _begin(sessions: Sessions, media: Loop, session: Session, offer: dict[str, Any], chosen: tuple[str, ...]) -> str:
     session.stop(LIVE)
-    sessions.enter_live(session)
     size = (int(offer.get("width") or 640), int(offer.get("height") or 480))
 
     def ended() -> None:
@@ -95,14 +94,16 @@ def _begin(sessions: Sessions, media: Loop, session: Session, offer: dict[str, A
             session.closing.pop(LIVE, None)
 
     peer = Peer(media, sessions.settings.ice, size, ended)
+    sessions.enter_live(session)
+    # before it answers: the connection may end while it does, and ended() must find it
+    session.live = peer
+    session.note(LIVE, peer.close)
     try:
-        answer = peer.answer(str(offer.get("sdp", "")), lambda meter: _toon(sessions, session, chosen, meter))
+        return peer.answer(str(offer.get("sdp", "")), lambda meter: _toon(sessions, session, chosen, meter))
     except BaseException:
+        session.stop(LIVE)
         session.live = None
         raise
-    session.live = peer
-    session.closing[LIVE] = peer.close
-    return answer
 
 
 def _toon(sessions: Sessions, session: Session, chosen: tuple[str, ...], meter: Meter | None) -> Toon:

@@ -71,10 +71,10 @@ def build(sessions: Sessions, tab: gr.Tab) -> None:
 def measure(sessions: Sessions, session: Session) -> dict[str, Any]:
     """The result of ``streamtoon bench`` with the default style, in a process of its own. Raises gr.Error."""
     process = child.start("bench", style=DEFAULT, engine=sessions.settings.engine, threads=sessions.settings.threads)
-    session.closing["bench"] = process.kill
     timer = threading.Timer(PATIENCE, process.kill)
     timer.start()
     try:
+        session.note("bench", process.kill)
         *_, last = child.said(process)
     finally:
         timer.cancel()

@@ -6,6 +6,7 @@ aiortc works in asyncio; the page's own server has a loop of its own, and neithe
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fractions
 import queue
 import threading
@@ -61,8 +62,18 @@ class Loop:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(TimeoutError):
+            self.run(_cancelled())
         self.soon(self.loop.stop)
         self._thread.join(timeout=5)
+
+
+async def _cancelled() -> None:
+    """Cancel what is left in this loop: connections that never came about wait for ever."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Incoming(Iterator[Frame]):

@@ -40,6 +40,7 @@ class Peer:
         self._connection: RTCPeerConnection | None = None
         self._incoming = Incoming()
         self._closed = threading.Event()
+        self._tasks: set[asyncio.Future[None]] = set()  # of the loop
         self._thread: threading.Thread | None = None
         self._live: Live | None = None
         self._fault = ""
@@ -52,8 +53,8 @@ class Peer:
         if not 0 < len(offer) <= LONGEST:
             raise UsageError("the browser's offer is no offer; reload the page and start again")
         meter = Meter()
-        toon = make_toon(meter)
         outgoing = self._media.run(_made(self._media, self._size))
+        toon = make_toon(meter)
         safe = Safe(_blank(self._size), toon.style.paper)
         live = Live(self._incoming, toon, safe, [outgoing], fps=FPS, meter=meter, say=self._say)
         self._live = live
@@ -88,7 +89,7 @@ class Peer:
         if self._live is not None:
             self._live.stop()
         if self._connection is not None:
-            self._media.run(self._connection.close())
+            self._media.run(self._disconnect(self._connection))
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=10)
 
@@ -104,7 +105,7 @@ class Peer:
 
     async def _connect(self, offer: str, outgoing: Outgoing) -> str:
         connection = self._connection = RTCPeerConnection(RTCConfiguration(iceServers=self._servers))
-        tasks: set[asyncio.Future[None]] = set()
+        tasks = self._tasks
 
         @connection.on("track")
         def on_track(track: Any) -> None:
@@ -124,6 +125,11 @@ class Peer:
         connection.addTrack(outgoing)
         await connection.setLocalDescription(await connection.createAnswer())
         return str(connection.localDescription.sdp)
+
+    async def _disconnect(self, connection: RTCPeerConnection) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await connection.close()
 
     async def _pump(self, track: Any) -> None:
         """Camera pictures into the flow, as fast as they come."""

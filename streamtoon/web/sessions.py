@@ -50,10 +50,12 @@ class Session:
     seen: float = field(default_factory=time.monotonic)
     _places: list[Path] = field(default_factory=list)
     live: Any = None  # the peer or the picture stream that draws for it now
+    over: bool = False  # its page was closed; nothing begins for it any more
 
     def place(self) -> Path:
         """A new folder of its own for one result; the oldest goes when there are too many."""
         with self.lock:
+            self.check()
             folder = self.folder / secrets.token_hex(8)
             folder.mkdir()
             self._places.append(folder)
@@ -73,6 +75,17 @@ class Session:
         """The embedded styles, then those this session brought."""
         return [*styles.names(), *self.styles]
 
+    def check(self) -> None:
+        """Raise UsageError where its page was closed: what began now, nobody would end."""
+        if self.over:
+            raise UsageError("this page was closed; open it again")
+
+    def note(self, name: str, close: Callable[[], None]) -> None:
+        """Note what to call under ``name`` when it ends. Raises UsageError, and notes nothing, where it has ended."""
+        with self.lock:
+            self.check()
+            self.closing[name] = close
+
     def stop(self, name: str) -> None:
         """Call what was noted under ``name``, once."""
         with self.lock:
@@ -88,14 +101,15 @@ class Sessions:
         self.settings = settings
         self.root = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
         self._sessions: dict[str, Session] = {}
+        self.uploaded: set[str] = set()  # where the upload route put files; Gradio adds to it
         self._owners: dict[Path, set[str]] = {}  # uploaded files; the same file may be uploaded twice
         self._lock = threading.RLock()
 
     def of(self, request: Any) -> Session:
         """The session of a ``gr.Request``; one of its own for a call that belongs to none."""
         key = str(request.session_hash or secrets.token_hex(20))
+        self._sweep()
         with self._lock:
-            self._sweep()
             session = self._sessions.get(key)
             if session is None:
                 folder = self.root / secrets.token_hex(20)
@@ -108,12 +122,14 @@ class Sessions:
         """Note that an uploaded file is this session's, so that it goes with it. Raises UsageError for other files."""
         file = Path(path).resolve()
         # never the root itself: an upload's folder goes with it
-        if not file.is_relative_to(self.root) or file.parent == self.root or not file.is_file():
+        inside = file.is_relative_to(self.root) and file.parent != self.root
+        if not inside or str(file) not in self.uploaded or not file.is_file():
             raise UsageError("that file is not here any more; upload it again")
         limit = self.settings.max_upload
         if file.stat().st_size > limit:
             raise BusyError(f"the file is larger than {limit / 1e6:g} MB, which is the limit here; give a smaller one")
         with self._lock:
+            session.check()
             self._owners.setdefault(file, set()).add(session.key)
             session.uploads = [f for f in session.uploads if f != file] + [file]
             if len(session.uploads) > KEPT_UPLOADS:
@@ -126,14 +142,17 @@ class Sessions:
         owners.discard(session.key)
         if not owners:
             self._owners.pop(file, None)
+            self.uploaded.discard(str(file))
             shutil.rmtree(file.parent, ignore_errors=True)
 
     def enter_live(self, session: Session) -> None:
-        """Count this session as live. Raises BusyError where too many are."""
+        """Count this session as live; its lock must be held. Raises BusyError where too many are, UsageError once over.
+
+        Sessions' locks come before ours: under ours nobody asks for one of theirs.
+        """
+        session.check()
+        self._stop_idle()
         with self._lock:
-            for other in self._sessions.values():
-                if other is not session and getattr(other.live, "idle", False):
-                    other.stop("live")
             others = sum(s.live is not None for s in self._sessions.values() if s is not session)
             if others >= self.settings.max_sessions:
                 raise BusyError(f"{others} people are live here, which is the limit; try again in a while")
@@ -145,6 +164,8 @@ class Sessions:
             session = self._sessions.pop(key, None)
         if session is None:
             return
+        with session.lock:  # what is just beginning for it has begun then, and can be ended
+            session.over = True
         for name in list(session.closing):
             with contextlib.suppress(Exception):  # one that fails must not keep the others, or the files, alive
                 session.stop(name)
@@ -155,15 +176,31 @@ class Sessions:
 
     def _sweep(self) -> None:
         """End what nobody has asked anything of for long, and remove uploads that nobody used."""
+        self._stop_idle()
         now = time.monotonic()
-        for key, session in list(self._sessions.items()):
-            if now - session.seen > IDLE and not session.closing:
-                self.end(key)
-        owned = {s.folder for s in self._sessions.values()} | {file.parent for file in self._owners}
-        for folder in self.root.iterdir():
-            with contextlib.suppress(OSError):
-                if folder not in owned and time.time() - folder.stat().st_mtime > IDLE:
-                    shutil.rmtree(folder, ignore_errors=True)
+        with self._lock:
+            old = [key for key, s in self._sessions.items() if now - s.seen > IDLE and not s.closing]
+        for key in old:
+            self.end(key)
+        with self._lock:
+            owned = {s.folder for s in self._sessions.values()} | {file.parent for file in self._owners}
+            for folder in self.root.iterdir():
+                with contextlib.suppress(OSError):
+                    if folder not in owned and time.time() - folder.stat().st_mtime > IDLE:
+                        shutil.rmtree(folder, ignore_errors=True)
+
+    def _stop_idle(self) -> None:
+        """End the picture streams that get no pictures any more."""
+        with self._lock:
+            idle = [s for s in self._sessions.values() if getattr(s.live, "idle", False)]
+        for session in idle:
+            if not session.lock.acquire(blocking=False):  # somebody presses Start there: not idle any more
+                continue
+            try:
+                if getattr(session.live, "idle", False):
+                    session.stop("live")
+            finally:
+                session.lock.release()
 
     def __enter__(self) -> Self:
         return self

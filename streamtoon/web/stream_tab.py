@@ -13,6 +13,7 @@ import gradio as gr
 import numpy as np
 
 from streamtoon.blend import from_rgb, to_rgb
+from streamtoon.errors import UsageError
 from streamtoon.guard import Safe
 from streamtoon.sinks import check
 from streamtoon.sinks.letterbox import CALLS
@@ -39,6 +40,7 @@ class Stream:
         self._lock = threading.Lock()
         self._index = 0
         self._used = time.monotonic()
+        self._over = False
 
     @property
     def idle(self) -> bool:
@@ -46,10 +48,15 @@ class Stream:
         return time.monotonic() - self._used > IDLE
 
     def __call__(self, picture: U8, chosen: tuple[str, ...], make: Any) -> U8:
-        """(h, w, 3) uint8 RGB of the camera -> what may be shown of it: the card first, then drawings."""
+        """(h, w, 3) uint8 RGB of the camera -> what may be shown of it: the card first, then drawings.
+
+        Raises UsageError once it is closed.
+        """
         self._used = time.monotonic()
         h, w = (length // 2 * 2 for length in picture.shape[:2])
         with self._lock:
+            if self._over:
+                raise UsageError("the picture stream has ended; press record again")
             planes = from_rgb(np.ascontiguousarray(picture[:h, :w]), "yuv420p", CALLS)
             frame = Frame(planes, "yuv420p", self._index, Fraction(round(time.monotonic() * 1000), 1000), CALLS)
             self._index += 1
@@ -65,8 +72,9 @@ class Stream:
         return to_rgb(drawn.planes, drawn.layout, drawn.colour)
 
     def close(self) -> None:
-        """Free the toon."""
+        """Free the toon, for good."""
         with self._lock:
+            self._over = True
             self._close()
 
     def _close(self) -> None:
@@ -119,8 +127,9 @@ def _stream(sessions: Sessions, session: Session) -> Stream:
         stream = session.live = Stream()
 
         def close() -> None:
-            session.live = None
+            if session.live is stream:
+                session.live = None
             stream.close()
 
-        session.closing[STREAM] = close
+        session.note(STREAM, close)
         return stream

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from streamtoon import styles
+from streamtoon.blend import oval
+from streamtoon.crop import square
 from streamtoon.engine import load
 from streamtoon.errors import UsageError
 from streamtoon.guard import hides
 from streamtoon.sources import portrait
-from streamtoon.toon import Toon
-from streamtoon.types import Frame
+from streamtoon.toon import Inked, Seen, Toon
+from streamtoon.types import U8, Frame
 
 PREVIEW: Final = "drawn.webp"
 SLOW: Final = 500.0  # ms a crop: a slower network is of no use
 RUNS: Final = 3
 EMPTY: Final = 0.02  # least share of a crop that a matte must cover
+BARE: Final = 0.1  # most of a face that the camera may show through by more than half
+MARGIN: Final = 2.2  # of the square a face's oval is drawn in here: wide enough for all of it, whatever the card says
 
 
 def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
@@ -31,17 +37,23 @@ def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
     """
     style = styles.load(folder)
     engine = load(engine_name, style, threads=threads)
-    with Toon(style, engine) as toon:
-        cut = toon.see(Frame((portrait.picture(),), "rgb24", 0, Fraction(0))).heads[0]
+    with Toon(style, engine, region="head", background="keep", private=True) as toon:
+        seen = toon.see(Frame((portrait.picture(),), "rgb24", 0, Fraction(0)))
+        cut = seen.heads[0]
         drawn = engine(cut.image[None])[0]
         began = time.perf_counter()
         others = [engine(cut.image[None])[0] for _ in range(RUNS)]
         ms = 1000 * (time.perf_counter() - began) / RUNS
-    if drawn.shape != (style.size, style.size, 4):
-        raise UsageError(f"the network draws {drawn.shape}, the card says {style.size} px; export the style again")
+        if drawn.shape != (style.size, style.size, 4):
+            raise UsageError(f"the network draws {drawn.shape}, the card says {style.size} px; export the style again")
+        shows = bare(toon, seen, drawn)
     matte = float((drawn[..., 3] > 127).mean())
     if not hides(cut, drawn):
         raise UsageError("what it draws is empty or still the photo: it would hide nobody")
+    if shows > BARE:
+        raise UsageError(
+            f"the camera shows through {shows:.0%} of the face it draws over; change margin and feather in style.toml"
+        )
     if matte < EMPTY:
         raise UsageError("what it cuts out is empty: nothing of it would be seen")
     if max(int(np.abs(drawn.astype(int) - other).max()) for other in others) > 2:
@@ -52,3 +64,21 @@ def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
     cut_out = drawn[..., :3] * alpha + np.array(style.paper) * (1 - alpha)
     Image.fromarray(np.hstack([cut.image, cut_out.round().astype(np.uint8)])).save(Path(folder) / PREVIEW, quality=85)
     return {"ms": round(ms, 1), "matte": round(matte, 3)}
+
+
+def bare(toon: Toon, seen: Seen, drawn: U8) -> float:
+    """Share of the portrait's face that shows more of the camera than of the drawing, once it is blended.
+
+    drawn: (size, size, 4) uint8 RGBA of the first head. Blended over white and over black, what differs is the camera.
+    """
+    h, w = seen.frame.height, seen.frame.width
+    white, black = (
+        toon.blend(Inked(replace(seen, frame=replace(seen.frame, planes=(sheet,))), [drawn])).planes[0].astype(int)
+        for sheet in (np.full((h, w, 3), 255, np.uint8), np.zeros((h, w, 3), np.uint8))
+    )
+    through = (white - black).mean(axis=2)
+    size = toon.style.size
+    face = cv2.warpAffine(
+        oval(size, MARGIN), square(seen.faces[0], MARGIN, size), (w, h), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    )
+    return float((through[face > 127] > 127).mean())

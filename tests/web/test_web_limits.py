@@ -62,6 +62,15 @@ def test_password_and_upload_limit():
         site.close()
 
 
+def put(sessions, folder, data=b"x"):
+    """A file where the upload route would have put it."""
+    file = sessions.root / folder / "a.png"
+    file.parent.mkdir()
+    file.write_bytes(data)
+    sessions.uploaded.add(str(file))
+    return file
+
+
 def test_too_many_people(sessions):
     one, two, three = (sessions.of(Request(key)) for key in "abc")
     sessions.enter_live(one)
@@ -75,25 +84,23 @@ def test_too_many_people(sessions):
 
 def test_files_of_others(sessions, tmp_path):
     one, other = sessions.of(Request("a")), sessions.of(Request("b"))
-    file = sessions.root / "upload" / "a.png"
-    file.parent.mkdir()
-    file.write_bytes(b"x")
+    file = put(sessions, "upload")
     assert sessions.adopt(one, str(file)) == sessions.adopt(other, str(file)) == file
     sessions.end("a")
     assert file.exists()  # the other has uploaded the same one
     sessions.end("b")
     assert not file.exists()
+    made = sessions.of(Request("c")).place() / "made.png"
+    made.write_bytes(b"x")
     outside = tmp_path / "secret.png"
     outside.write_bytes(b"x")
-    for path in (outside, sessions.root / ".." / ".." / "etc" / "passwd", sessions.root):
+    for path in (outside, made, sessions.root / ".." / ".." / "etc" / "passwd", sessions.root):
         with pytest.raises(UsageError, match="not here"):
             sessions.adopt(sessions.of(Request("c")), str(path))
     (sessions.root / "bare.png").write_bytes(b"x")
     with pytest.raises(UsageError, match="not here"):
         sessions.adopt(sessions.of(Request("c")), str(sessions.root / "bare.png"))
-    large = sessions.root / "upload2" / "a.png"
-    large.parent.mkdir()
-    large.write_bytes(bytes(2000))
+    large = put(sessions, "upload2", bytes(2000))
     with pytest.raises(BusyError, match="MB"):
         sessions.adopt(sessions.of(Request("c")), str(large))
 
@@ -103,10 +110,8 @@ def test_a_session_keeps_the_newest_only(sessions):
     places = [session.place() for _ in range(30)]
     assert not places[0].exists()
     assert all(place.exists() for place in places[-24:])
-    files = [sessions.root / f"u{i}" / "a.png" for i in range(8)]
+    files = [put(sessions, f"u{i}") for i in range(8)]
     for file in files:
-        file.parent.mkdir()
-        file.write_bytes(b"x")
         sessions.adopt(session, str(file))
     assert [file.exists() for file in files] == [False] * 2 + [True] * 6
 

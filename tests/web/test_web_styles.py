@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from streamtoon import styles
 from streamtoon.errors import UsageError
-from streamtoon.web import parcel
+from streamtoon.web import parcel, tryout
 
 INK = styles.FOLDER / "ink"
 
@@ -141,6 +141,16 @@ def test_every_shipped_network_passes():
         for file in (styles.FOLDER / name).glob("*.onnx"):
             assert looker.look(file).parameters > 100_000
     assert onnx.__version__
+
+
+def test_a_drawing_that_covers_too_little_of_the_face_is_refused(tmp_path, monkeypatch):
+    """A narrow square with a wide soft border leaves the camera on the face, whatever the network draws."""
+    bare = styles.load("ink")
+    for name, value in (("margin", 1.0), ("feather", 0.5)):  # past the card's own check
+        object.__setattr__(bare, name, value)
+    monkeypatch.setattr(styles, "load", lambda _: bare)
+    with pytest.raises(UsageError, match="shows through"):
+        tryout.draw(str(tmp_path), "auto", 1)
 
 
 def test_in_the_browser(page, tmp_path):
