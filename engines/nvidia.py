@@ -6,10 +6,12 @@ engines/rtx.py holds.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib
 import importlib.util
 import re
+import sys
 import threading
 from dataclasses import dataclass
 from typing import Any, Final
@@ -98,6 +100,15 @@ def check(error: Any, *values: Any) -> tuple[Any, ...]:
 def installed() -> bool:
     """Whether some TensorRT and cuda-bindings are there; nothing is loaded for it."""
     return _there("cuda.bindings") and (_there("tensorrt") or _there("tensorrt_rtx") or _there("tensorrt_rtx_bindings"))
+
+
+def driver() -> bool:
+    """Whether an NVIDIA driver's own library is there: who has none needs no TensorRT either."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _there(module: str) -> bool:

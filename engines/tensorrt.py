@@ -224,6 +224,8 @@ def load(
     GPU can run it.
     """
     del threads
+    if not nvidia.installed() and not nvidia.driver():
+        raise EngineError(f"{nvidia.NO_DRIVER}; see https://www.nvidia.com/drivers")
     if nvidia.installed():
         nvidia.gpu()  # before TensorRT is loaded: it takes 130 MB, also where there is nothing to run it
     nvidia.library()

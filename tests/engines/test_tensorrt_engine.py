@@ -224,3 +224,10 @@ def test_on_a_gpu_the_parity_gate_passes(name, precision, tmp_path):
     engine.close()
     reference.close()
     assert of.psnr(*drawn) >= of.NEED[precision]
+
+
+def test_who_has_no_driver_is_not_told_to_install_tensorrt(monkeypatch, tmp_path):
+    monkeypatch.setattr(nvidia, "installed", lambda: False)
+    monkeypatch.setattr(nvidia, "driver", lambda: False)
+    with pytest.raises(EngineError, match="no NVIDIA driver found"):
+        engines.load("tensorrt", tmp_path / "ink.onnx")
