@@ -1,4 +1,3 @@
-import os
 import signal
 from dataclasses import replace
 
@@ -42,7 +41,7 @@ def test_it_resumes_to_the_bit_and_deploys(args, tmp_path):
 
     def stop(self, batch):
         if self.step == 2:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.getsignal(signal.SIGINT)(signal.SIGINT, None)
         return update(self, batch)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -87,7 +86,7 @@ def test_resumed_equals_uninterrupted(args, tmp_path):
     def stop(self, batch):
         seen.append(self.step)
         if self.step == 3:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.getsignal(signal.SIGINT)(signal.SIGINT, None)
         return update(self, batch)
 
     with pytest.MonkeyPatch.context() as patch:
