@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from streamtoon.types import U8
-from train import checkpoint, data, features, loop, nets, pictures, sheet
+from train import adopt, checkpoint, data, features, loop, nets, pictures, sheet
 from train.checkpoint import BadInput
 from train.discriminators import Patch, Pool, least_squares, same_change
 from train.features import SqueezeNet
@@ -50,7 +50,7 @@ class Args(loop.Args):
     preset: Literal["paper", "compact"] = "compact"
     """paper: as published, for a graphics card; compact: for live use"""
     init: Path | None = None
-    """checkpoint to start the generators' weights from"""
+    """checkpoint or style folder to start the generators' weights from"""
     size: int = 256
     """side of a crop in px"""
     net: str | None = None
@@ -115,7 +115,7 @@ class Run(loop.Run):
         torch.manual_seed(args.seed)
         self.draw, self.photo = self._generator(hatch=True), self._generator(hatch=False)
         if args.init is not None:
-            state = checkpoint.load(args.init)
+            state = adopt.start(args.init, self._some(photos[0]), heads=3)
             loop.start(self.draw, state["ema"], args.init)
             loop.start(self.photo, state.get("ema_back", state["ema"]), args.init)
         self.draw_average, self.photo_average = loop.averaged(self.draw), loop.averaged(self.photo)

@@ -27,7 +27,7 @@ from train.pictures import Pictures
 
 @dataclass(kw_only=True)
 class Args(paired.Args):
-    """Pairs, real drawings and a net that `paired` trained -> checkpoint. ``--init`` is what to start from."""
+    """Pairs, real drawings and a net that draws -> checkpoint. ``--init``: what `paired` wrote, or a style folder."""
 
     drawings: Path
     """folder of real engravings: face crops of one size"""
@@ -149,7 +149,9 @@ def train(args: Args) -> Run:
         same = {k: state["args"][k] for k in ("net", "hatch", "batch", "seed", "lr", "warmup", "ema")}
         args = replace(args, init=None, **same)
     elif args.init is None:
-        raise BadInput("give --init CHECKPOINT that `paired` wrote: engraving starts from a net that draws")
+        raise BadInput(
+            "give --init, a checkpoint that `paired` wrote or a style folder: engraving starts from a net that draws"
+        )
     paired.check(args)
     pairs, held_out = data.load(args.pairs, "train"), data.load(args.pairs, "val")
     run = Run(args, pairs, held_out, pictures.read(args.drawings, 256))

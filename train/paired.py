@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from streamtoon.types import U8
-from train import checkpoint, data, loop, metrics, nets, sheet
+from train import adopt, checkpoint, data, loop, metrics, nets, sheet
 from train.checkpoint import BadInput
 from train.data import Batch
 
@@ -33,7 +33,7 @@ class Args(loop.Args):
     hatch: bool = True
     """give the net the hatch texture; without it the drawing is a soft wash"""
     init: Path | None = None
-    """checkpoint to start the weights from"""
+    """checkpoint or style folder to start the weights from"""
     steps: int = 20000
     """optimiser steps; the learning rate ends at zero there or at --max-minutes"""
     batch: int = 8
@@ -128,7 +128,8 @@ class Run(loop.Run):
         torch.manual_seed(args.seed)
         self.net = nets.build(args.net, hatch=args.hatch).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if args.init is not None:
-            loop.start(self.net, checkpoint.load(args.init)["ema"], args.init)
+            photos = data.batch(pairs, list(range(len(pairs.images)))[:32], None).photos
+            loop.start(self.net, adopt.start(args.init, photos)["ema"], args.init)
         self.average = loop.averaged(self.net)
         self.optimiser = torch.optim.AdamW(self.net.parameters(), args.lr, (0.9, 0.99), weight_decay=args.weight_decay)
         self.parts = {"net": self.net, "ema": self.average, "optimiser": self.optimiser}

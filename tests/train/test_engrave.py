@@ -68,5 +68,5 @@ def test_paper_is_levelled_to_white():
 def test_it_wants_a_net_that_draws(args, capsys):
     line = ["--pairs", str(args.pairs), "--drawings", str(args.drawings), "--out", str(args.out.parent / "x")]
     assert program.main(["engrave", *line]) == 2
-    assert "give --init CHECKPOINT that `paired` wrote" in capsys.readouterr().err
+    assert "give --init, a checkpoint that `paired` wrote or a style folder" in capsys.readouterr().err
     assert not (args.out.parent / "x").exists()
