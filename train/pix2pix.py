@@ -34,6 +34,8 @@ class Args(loop.Args):
 
     pairs: Path
     """folder of photos/ and sketches/ with equal names"""
+    held_out: Path | None = None
+    """folder of other pairs to validate on; all of --pairs are trained on then, else some of them are held out"""
     direction: Literal["to-drawing", "to-photo"] = "to-drawing"
     """which is given and which is wanted"""
     net: str = "munet24"
@@ -69,15 +71,17 @@ class Args(loop.Args):
 def read(args: Args) -> tuple[list[Pictures], list[Pictures]]:
     """[given, wanted] to train on, and held out (the ``val`` split). Raises BadInput where there are too few."""
     side, kept = round(args.size * pictures.ROOM), dict[str, list[tuple[U8, U8]]](train=[], val=[], test=[])
-    for name, (photo, sketch) in compare.read(args.pairs).items():
-        pair = (photo, sketch) if args.direction == "to-drawing" else (sketch, photo)
-        kept[prepare.split_of(name)].append(pair)
+    for name, pair in compare.read(args.pairs).items():
+        kept["train" if args.held_out else prepare.split_of(name)].append(pair)
+    if args.held_out:
+        kept["val"] = list(compare.read(args.held_out).values())
     while len(kept["val"]) < 2 and len(kept["train"]) > 1:  # the hash put nobody there: a small folder
         kept["val"].append(kept["train"].pop())
     if len(kept["train"]) < 2:
         raise BadInput(f"{args.pairs} holds {len(kept['train'])} pairs to train on; at least 2 are needed")
+    ways = (0, 1) if args.direction == "to-drawing" else (1, 0)
     train, val = (
-        [Pictures(compare.resized([pair[n] for pair in kept[split]], (side, side)), 1.0) for n in (0, 1)]
+        [Pictures(compare.resized([pair[n] for pair in kept[split]], (side, side)), 1.0) for n in ways]
         for split in ("train", "val")
     )
     return train, val
@@ -177,7 +181,8 @@ def begin(args: Args) -> Run:
     if state is not None:
         if state["args"].get("method") != "pix2pix":
             raise BadInput(f"{args.out / 'checkpoint.pt'} is of another method; give its own --out")
-        free = {"pairs", "out", "resume", "max_minutes", "bf16", "every", "threads", "tensorboard", "squeezenet"}
+        paths = {"pairs", "held_out", "out", "squeezenet"}
+        free = paths | {"resume", "max_minutes", "bf16", "every", "threads", "tensorboard"}
         args = replace(args, **{f.name: state["args"][f.name] for f in fields(Args) if f.name not in free})
     if args.net not in nets.NAMES:
         raise BadInput(f"there is no net {args.net!r}; choose from {', '.join(nets.NAMES)}")

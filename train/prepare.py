@@ -27,6 +27,7 @@ from train.landmarks import Contours, contours
 SIZE: Final = 256  # side of a crop, px
 CANVAS: Final = 320  # side of a stored canvas, px; its middle SIZE px are the live crop
 EDGE: Final = (CANVAS - SIZE) // 2
+CRISP: Final = 0.22  # mean Laplacian of a drawn face in parts of its contrast, below which it is no line drawing
 PICTURES: Final = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 BLANK: Final = Frame((np.zeros((64, 64, 3), np.uint8),), "rgb24", 0, Fraction(0))
 
@@ -41,6 +42,8 @@ class Args:
     """folder to write; what is in it already is replaced file by file"""
     margin: float = 2.2
     """side of a crop in face sizes, as in the style's style.toml"""
+    drawn: bool = False
+    """they are drawings: paper levelled to white, the sitter alone; scans too soft and sitters in doubt are left out"""
     limit: int = 0
     """read at most so many photos; 0 reads all"""
 
@@ -92,6 +95,22 @@ def canvas_of(picture: U8, finder: Finder, margin: float) -> tuple[U8, F32, floa
     return crop.sample(frame, affine, CANVAS), keypoints.astype(np.float32), float(face.score)
 
 
+def alone(canvas: U8, mask: U8) -> U8 | None:
+    """The sitter of a scanned drawing on white paper, (h, w, 3) uint8 grey; None where there is none to rely on.
+
+    What is left out: sitters whose mask (h, w) is faint or ragged, scans so soft that strokes run together.
+    """
+    person = mask.astype(np.float32)[..., None] / 255
+    grey = cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    face = grey[110:230, 110:210]
+    crisp = float(np.abs(cv2.Laplacian(face, cv2.CV_32F)).mean()) / max(float(face.std()), 1.0)
+    if crisp < CRISP or (person > 0.9).mean() < 0.2 or ((person > 0.1) & (person < 0.9)).mean() > 0.12:
+        return None
+    sheet = np.minimum(grey / max(float(np.percentile(grey, 80)), 1.0), 1)[..., None]
+    white = 255 * (sheet * person + 1 - person)
+    return np.asarray(np.repeat(white, 3, axis=2) + 0.5, np.uint8)
+
+
 def prepare(args: Args) -> list[Item]:
     """Crop every photo, write crops, masks and manifest; photos without a face are counted and left out."""
     if not args.photos.is_dir():
@@ -112,9 +131,16 @@ def prepare(args: Args) -> list[Item]:
                     left_out.append(file.name)
                     continue
                 canvas, keypoints, score = found
+                mask = person(canvas)
+                if args.drawn:
+                    sitter = alone(canvas, mask)
+                    if sitter is None:
+                        left_out.append(file.name)
+                        continue
+                    canvas = sitter
                 found_contours = contours(landmarks, middle(canvas), args.margin)
                 cv2.imwrite(str(args.out / "crops" / f"{file.stem}.png"), canvas[:, :, ::-1])
-                cv2.imwrite(str(args.out / "masks" / f"{file.stem}.png"), person(canvas))
+                cv2.imwrite(str(args.out / "masks" / f"{file.stem}.png"), mask)
                 digest = hashlib.sha256(file.read_bytes()).hexdigest()
                 shapes = {k: (v + EDGE).round(1).tolist() for k, v in (found_contours or {}).items()} or None
                 items.append(Item(file.stem, digest, split_of(file.name), score, keypoints.round(1).tolist(), shapes))

@@ -36,6 +36,17 @@ def test_it_learns_either_direction_and_deploys(args, direction):
     assert diagnose.diagnose(diagnose.Args(args.out)).word in diagnose.ADVICE
 
 
+def test_pairs_held_out_by_name_are_not_trained_on(args):
+    other = args.pairs.parent / "other"
+    for part in ("photos", "sketches"):
+        (other / part).mkdir(parents=True)
+        for n in range(3):
+            (args.pairs / part / f"{n}.png").rename(other / part / f"{n}.png")
+    train, val = pix2pix.read(replace(args, held_out=other))
+    assert [len(p.images) for p in (*train, *val)] == [9, 9, 3, 3]
+    assert not any((v == t).all() for v in val[0].images for t in train[0].images)
+
+
 def test_resumed_equals_uninterrupted(args, tmp_path):
     whole = pix2pix.train(args)
     half = replace(args, out=tmp_path / "half")
