@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -23,6 +24,9 @@ from train.data import Batch
 from train.discriminators import Patch, least_squares
 from train.features import SqueezeNet
 from train.pictures import Pictures
+
+
+WINDOW: Final = 160  # side of the part of a crop that the discriminator sees of a step, px: patches are 34 px wide
 
 
 @dataclass(kw_only=True)
@@ -84,12 +88,14 @@ class Run(paired.Run):
             logits = self.net(photos.to(memory_format=torch.channels_last)).float()
         out, target, person = nets.drawing(logits[:count]), batch.drawings, batch.mattes
         light = F.avg_pool2d(target, 17, 1, 8)  # how light the teacher's drawing is around here
-        sheet = out * person + (1 - person)
+        top, left = (int(n) for n in torch.randint(0, out.shape[-1] - WINDOW + 1, (2,)))
+        window = (..., slice(top, top + WINDOW), slice(left, left + WINDOW))
+        sheet = (out * person + (1 - person))[window]
         contrast = 0.8 + 0.4 * torch.rand(count, 1, 1, 1, device=self.device)  # the same for real and made
         self.judge.requires_grad_(requires_grad=False)
         with self.autocast():
             realness = self.judge(1 - 2 * (1 - sheet) * contrast).float()
-        say = 1 - args.spare * F.adaptive_avg_pool2d(light * person, realness.shape[2:])
+        say = 1 - args.spare * F.adaptive_avg_pool2d((light * person)[window], realness.shape[2:])
         weight = (0.5 + person) * paired.focus(out.shape[-1], args.face).to(self.device)
         terms = {
             "gan": args.gan * ((realness - 1).square() * say).mean(),
@@ -104,7 +110,7 @@ class Run(paired.Run):
         loop.follow(self.average, self.net, args.ema, self.step)
         self.judge.requires_grad_(requires_grad=True)
         with self.autocast():
-            real = self.judge(1 - 2 * (1 - self._engravings(count)) * contrast)
+            real = self.judge(1 - 2 * (1 - self._engravings(count)[window]) * contrast)
             made = self.judge(1 - 2 * (1 - sheet.detach()) * contrast)
             terms["judge"] = (least_squares(real, 1.0) + least_squares(made, 0.0)) / 2
         self.descend(terms["judge"], self.judges)

@@ -59,12 +59,15 @@ class Args:
     """RGB of the empty sheet, as given to `export`"""
     split: str = "test"
     """people to use: test or val"""
+    groups: Path | None = None
+    """JSON file, {"name of a group": ["name of a photo", ...]}: what survives drawing is told of each, too"""
 
 
 @dataclass
 class Person:
     """One held-out person's live crop and what is known about it."""
 
+    name: str
     image: U8
     mask: U8
     contours: Contours
@@ -81,7 +84,7 @@ def people(crops: Path, split: str) -> list[Person]:
         mask = cv2.imread(str(crops / "masks" / f"{item.name}.png"), cv2.IMREAD_GRAYSCALE)
         if canvas is not None and mask is not None:
             contours = {k: (v - EDGE).astype(np.float32) for k, v in shapes.items()}
-            found.append(Person(middle(canvas), middle(np.asarray(mask, np.uint8)), contours))
+            found.append(Person(item.name, middle(canvas), middle(np.asarray(mask, np.uint8)), contours))
     if not found:
         raise BadInput(f"{crops} holds no people of the {split} split")
     return found
@@ -129,6 +132,30 @@ def scores(out: U8 | list[U8], target: Tensor) -> dict[str, float]:
     }
 
 
+def survival(persons: list[Person], on_paper: U8, margin: float) -> dict[str, float]:
+    """What survives of these people in their drawings (N, h, w, 3): see survive.py."""
+    beards = [survive.bearded(p.image, d, p.contours) for p, d in zip(persons, on_paper, strict=True)]
+    agreement = survive.landmark_agreement([p.image for p in persons], on_paper, margin)
+    return {"people": len(persons)} | agreement | {"chin_darkens": float(np.mean(beards))}
+
+
+def grouped(args: Args, persons: list[Person]) -> dict[str, list[int]]:
+    """Which people are in each group of --groups, and the fifth whose faces are darkest."""
+    luma = face_tones([p.image for p in persons], persons)
+    found = {"darkest faces": luma.argsort()[: max(1, len(persons) // 5)].tolist()}
+    if args.groups is None:
+        return found
+    try:
+        named = {str(k): {str(n) for n in v} for k, v in json.loads(args.groups.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise BadInput(f'{args.groups} is no JSON of groups ({error}); it is {{"group": ["photo", ...]}}') from None
+    for group, names in named.items():
+        found[group] = [i for i, p in enumerate(persons) if p.name in names]
+        if not found[group]:
+            raise BadInput(f"nobody of group {group!r} is among the {args.split} people of {args.crops}")
+    return found
+
+
 def evaluate(args: Args) -> dict[str, Any]:
     """Measure, print a table or JSON, write OUT/evaluation.json and OUT/evaluation.png."""
     if (args.crops is None) == (args.pairs is None):
@@ -147,6 +174,7 @@ def evaluate(args: Args) -> dict[str, Any]:
         raise BadInput("--crops needs --out, a folder for the sheet and the figures")
     draw = import_module(f"train.teachers.{args.teacher}").draw
     persons = people(args.crops, args.split)
+    groups = grouped(args, persons)
     target = _unit([draw(p.image, p.mask, p.contours) for p in tqdm(persons, "teacher")])
     result: dict[str, Any] = {"people": len(persons), "split": args.split}
     rows, own = [], np.empty(0, np.uint8)
@@ -176,9 +204,12 @@ def evaluate(args: Args) -> dict[str, Any]:
     clean = [p.image for p in persons]
     margin = compare.card(args.style).get("margin", 2.2)
     on_paper = sheet.on_paper(in_batches(engine, clean))
-    result |= survive.landmark_agreement(clean, on_paper, margin)
-    beards = [survive.bearded(p.image, d, p.contours) for p, d in zip(persons, on_paper, strict=True)]
-    result["chin_darkens"] = float(np.mean(beards))
+    dim = sheet.on_paper(in_batches(engine, [fixed("dim", p, i) for i, p in enumerate(clean)]))
+    result["groups"] = {
+        "everybody": survival(persons, on_paper, margin),
+        "dim light": survival(persons, dim, margin),
+        **{k: survival([persons[i] for i in v], on_paper[v], margin) for k, v in groups.items()},
+    }
     result["flicker"] = survive.flicker(lambda x: sheet.on_paper(in_batches(engine, list(x))), clean[:16])
     print(json.dumps(result) if args.json else table(result))
     write_text(args.out / "evaluation.json", json.dumps(result, indent=1))
@@ -201,9 +232,14 @@ def table(result: dict[str, Any]) -> str:
             f"Slope of drawn face tone against photographed face luma, {result['people']} people: "
             f"{result['tone_slope']:.2f} (teacher {result['tone_slope_teacher']:.2f}); "
             f"with synthetic complexions: {result['tone_slope_synthetic']:.2f}.\n"
-            f"Faces found again in drawings: {100 * result['landmarks_found']:.0f} %, eyes and mouth off by "
-            f"{result['landmark_error']:.3f} of the distance between the eyes; flicker {result['flicker']:.2f} levels; "
-            f"chins drawn darker than photographed: {100 * result['chin_darkens']:.0f} %."
+            f"Flicker {result['flicker']:.2f} levels."
         ),
+        "",
+        "| people | how many | faces found again | eyes and mouth off by | chins darker than photographed |",
+        "|---|---|---|---|---|",
     ]
+    for name, g in result["groups"].items():
+        share = f"{100 * g['landmarks_found']:.0f} % | {g['landmark_error']:.3f} | {100 * g['chin_darkens']:.0f} %"
+        lines.append(f"| {name} | {g['people']} | {share} |")
+    lines += ["", "Off by: in parts of the distance between the eyes."]
     return "\n".join(lines)

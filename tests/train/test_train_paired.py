@@ -147,9 +147,35 @@ def test_help_names_every_verb():
 def test_a_style_is_evaluated_on_people(prepared, tmp_path, capsys):
     style = str(Path(__file__).parent.parent.parent / "streamtoon" / "styles" / "ink")
     line = ["evaluate", "--style", style, "--crops", str(prepared / "crops"), "--out", str(tmp_path / "figures")]
-    assert program.main(line) == 0
-    assert "Faces found again in drawings: 100 %" in capsys.readouterr().out
-    told = json.loads((tmp_path / "figures" / "evaluation.json").read_text())
-    assert told["landmark_error"] < 0.1
-    assert told["chin_darkens"] == 0
+    names = [i.name for i in prepare.load(prepared / "crops") if i.split == "test"]
+    (tmp_path / "groups.json").write_text(json.dumps({"the last": names[-1:]}))
+    assert program.main([*line, "--groups", str(tmp_path / "groups.json")]) == 0
+    assert "| the last | 1 | 100 % |" in capsys.readouterr().out
+    told = json.loads((tmp_path / "figures" / "evaluation.json").read_text())["groups"]
+    assert told["everybody"]["people"] == len(names)
+    assert told["dim light"]["people"] == len(names)
+    assert told["darkest faces"]["people"] == 1
+    for group in told.values():
+        assert group["landmark_error"] < 0.12
+        assert group["chin_darkens"] == 0
     assert (tmp_path / "figures" / "evaluation.png").is_file()
+    (tmp_path / "groups.json").write_text(json.dumps({"strangers": ["nobody"]}))
+    assert program.main([*line, "--groups", str(tmp_path / "groups.json")]) == 2
+    assert "nobody of group 'strangers' is among the test people" in capsys.readouterr().err
+
+
+def test_drawings_are_prepared_alone_on_white_paper(request):
+    from streamtoon.find import Finder, PersonMask
+
+    with Finder() as finder:
+        canvas, _, _ = prepare.canvas_of(request.getfixturevalue("portrait"), finder, 2.2)
+    person = PersonMask()
+    mask = person(canvas)
+    person.close()
+    hatched = canvas // 2 + 90  # a scan: grey paper, soft greys
+    hatched[::3] //= 3
+    sitter = prepare.alone(hatched, mask)
+    assert (sitter[mask < 3] > 250).all()
+    assert sitter[mask > 250].mean() < 200
+    assert prepare.alone(cv2.GaussianBlur(hatched, (0, 0), 4), mask) is None, "a scan as soft as that shows no strokes"
+    assert prepare.alone(hatched, np.zeros_like(mask)) is None, "nobody is seen on it"
