@@ -1,10 +1,11 @@
-"""From the teacher's strokes to an engraver's: ``paired`` goes on, and a discriminator that knows engravings joins.
+"""From the teacher's strokes to an engraver's: training goes on, and a discriminator that knows engravings joins.
 
-The discriminator (34 px patches, as in cyclegan.py) compares drawings of people with engravings of other people; its
-say is cut where the teacher's drawing is light, so that skin keeps its hatching while hair and cloth get organic
-strokes. Tone is held at two scales, as in paired.py strokes are held where the drawing is light: alone, the
-discriminator would trade hatching for a dither grid, and, since 19th-century sitters are bearded, draw beards. The
-discriminator sees no geometry beyond a patch and no face's tone: beards would have to pass the tone terms.
+Engravers leave no surface solid: where the teacher's drawing is black, its strokes go on as dense cross-hatching with
+paper between them (``opened``). The discriminator (34 px patches, as in cyclegan.py) compares drawings of people with
+engravings of other people, sitter against sitter on white paper (``prepare --drawn``); its say is cut where the drawing
+is light, so that skin keeps its hatching while hair and cloth get organic strokes. Tone is held at two scales: alone, a
+discriminator would trade hatching for a dither grid and, since 19th-century sitters are bearded, draw beards. It sees
+no geometry beyond a patch and no face's tone: beards would have to pass the tone terms.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from train.data import Batch
 from train.discriminators import Patch, least_squares
 from train.features import SqueezeNet
 from train.pictures import Pictures
-
+from train.prepare import SIZE
+from train.teachers import ink
 
 WINDOW: Final = 160  # side of the part of a crop that the discriminator sees of a step, px: patches are 34 px wide
 
@@ -35,21 +37,23 @@ class Args(paired.Args):
 
     drawings: Path
     """folder of real engravings: face crops of one size"""
-    gan: float = 0.8
+    gan: float = 0.6
     """weight of the discriminator"""
     spare: float = 0.75
     """how much of its say is cut where the teacher's drawing is white"""
-    strokes: float = 4.0
-    """weight of the teacher's strokes where its drawing is light"""
-    fine: float = 4.0
+    strokes: float = 8.0
+    """weight of the teacher's strokes, thrice as much where its drawing is light as where it is dark"""
+    black: float = 0.78
+    """ink where the teacher's drawing is solid black, as dense cross-hatching"""
+    fine: float = 2.0
     """weight of tone over 5 px"""
     broad: float = 6.0
     """weight of tone over 17 px"""
-    lr: float = 4e-4
+    lr: float = 6e-4
     """highest learning rate of the generator"""
-    lr_judge: float = 2e-4
+    lr_judge: float = 5e-4
     """learning rate of the discriminator"""
-    still: float = 1.5
+    still: float = 0.3
     """weight of the change of a drawing when its photo moves, brightens and grains as from one frame to the next"""
     squeezenet: Path | None = None
     """weights of SqueezeNet 1.0 (.npz), for the held-out figures"""
@@ -68,6 +72,8 @@ class Run(paired.Run):
         self.judge = Patch(1, 32, 2, spectral=True).to(self.device)
         self.judges = torch.optim.Adam(self.judge.parameters(), args.lr_judge, (0.5, 0.999))
         self.parts |= {"judge": self.judge, "judges": self.judges}
+        dense = ink.strokes(np.full((ink.SCALE * SIZE, ink.SCALE * SIZE), args.black, np.float32), SIZE)
+        self.gaps = 1 - F.avg_pool2d(torch.from_numpy(dense)[None, None], ink.SCALE).to(self.device)
         self.features = SqueezeNet(args.squeezenet).to(self.device)
 
     def _engravings(self, count: int) -> Tensor:
@@ -86,7 +92,8 @@ class Run(paired.Run):
         photos = torch.cat([batch.photos, paired.next_frame(batch.photos[:half])])
         with self.autocast():
             logits = self.net(photos.to(memory_format=torch.channels_last)).float()
-        out, target, person = nets.drawing(logits[:count]), batch.drawings, batch.mattes
+        out, person = nets.drawing(logits[:count]), batch.mattes
+        target = opened(batch.drawings, self.gaps)
         light = F.avg_pool2d(target, 17, 1, 8)  # how light the teacher's drawing is around here
         top, left = (int(n) for n in torch.randint(0, out.shape[-1] - WINDOW + 1, (2,)))
         window = (..., slice(top, top + WINDOW), slice(left, left + WINDOW))
@@ -99,7 +106,7 @@ class Run(paired.Run):
         weight = (0.5 + person) * paired.focus(out.shape[-1], args.face).to(self.device)
         terms = {
             "gan": args.gan * ((realness - 1).square() * say).mean(),
-            "strokes": args.strokes * ((out - target).abs() * weight * light).mean(),
+            "strokes": args.strokes * ((out - target).abs() * weight * (0.5 + light)).mean(),
             "fine": args.fine * F.l1_loss(F.avg_pool2d(out, 5, 2), F.avg_pool2d(target, 5, 2)),
             "broad": args.broad * F.l1_loss(F.avg_pool2d(out, 17, 4), F.avg_pool2d(target, 17, 4)),
             "matte": args.matte * F.binary_cross_entropy_with_logits(logits[:count, nets.MATTE :], person),
@@ -132,6 +139,12 @@ class Run(paired.Run):
             "variety": features.spread(ours) / max(features.spread(known), 1e-9),
             "copying": features.nearest(ours, known) / max(features.nearest(new, known), 1e-9),
         }
+
+
+def opened(drawings: Tensor, gaps: Tensor) -> Tensor:
+    """(N, 1, h, w) drawings whose solid blacks become cross-hatching: paper shows through ``gaps`` (1, 1, h, w)."""
+    solid = (F.avg_pool2d(1 - drawings, 9, 1, 4, count_include_pad=False) * 8 - 6.8).clamp(0, 1)
+    return torch.maximum(drawings, gaps * solid)
 
 
 def pictures_of(source: Pictures, count: int) -> Tensor:

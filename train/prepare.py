@@ -106,7 +106,10 @@ def alone(canvas: U8, mask: U8) -> U8 | None:
     crisp = float(np.abs(cv2.Laplacian(face, cv2.CV_32F)).mean()) / max(float(face.std()), 1.0)
     if crisp < CRISP or (person > 0.9).mean() < 0.2 or ((person > 0.1) & (person < 0.9)).mean() > 0.12:
         return None
-    sheet = np.minimum(grey / max(float(np.percentile(grey, 80)), 1.0), 1)[..., None]
+    sheet = grey / max(float(np.percentile(grey, 80)), 1.0)
+    sheet += 1.0 * (sheet - cv2.GaussianBlur(sheet, (0, 0), 1.2))  # scanning softened what was black on white
+    black = float(np.percentile(sheet[person[..., 0] > 0.9], 4))
+    sheet = np.clip((sheet - black) / max(1 - black, 0.1), 0, 1)[..., None]
     white = 255 * (sheet * person + 1 - person)
     return np.asarray(np.repeat(white, 3, axis=2) + 0.5, np.uint8)
 

@@ -65,6 +65,18 @@ def test_paper_is_levelled_to_white():
     assert float(flat[0, 0, 1:].min()) == 1
 
 
+def test_solid_black_is_opened_and_lines_stay():
+    gaps = torch.zeros(1, 1, 64, 64)
+    gaps[..., ::4, :] = 1
+    drawing = torch.ones(1, 1, 64, 64)
+    drawing[..., 20:60, 8:56] = 0  # cloth
+    drawing[..., 8:10, 8:56] = 0  # a line
+    opened = engrave.opened(drawing, gaps)
+    assert torch.equal(opened[..., :16, :], drawing[..., :16, :])
+    assert (opened[..., 28:52:4, 16:48] == 1).all()
+    assert (opened[..., 29:52:4, 16:48] == 0).all()
+
+
 def test_it_wants_a_net_that_draws(args, capsys):
     line = ["--pairs", str(args.pairs), "--drawings", str(args.drawings), "--out", str(args.out.parent / "x")]
     assert program.main(["engrave", *line]) == 2
