@@ -2,7 +2,7 @@
 
 The contract: ``engine(crops) -> drawn``, uint8 (N, h, w, 3) RGB in, uint8 (N, h, w, 4) RGBA out, N from 1 to
 MAX_BATCH; alpha is the matte, 255 where the drawing stands for the person. An engine raises EngineError, is safe to
-call from one thread at a time, and is closed once by whoever loaded it.
+call from one thread at a time, and is closed once by whoever loaded it; closing raises nothing.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ def load(
     onnx_path: Path,
     *,
     threads: int = 2,
-    plan: Callable[[str], Path] | None = None,
+    plan: Callable[[str, str], Path] | None = None,
     say: Callable[[str], None] = lambda _: None,
     among: tuple[str, ...] = AUTO,
 ) -> Engine:
     """Load ``onnx_path`` into the engine ``name``; ``"auto"`` takes the first of ``among`` that runs here.
 
     name: one of NAMES, or with what that engine lets choose: "tensorrt:int8", "onnxruntime:cuda", "openvino:f32".
-    threads: how many CPU threads drawing may use. plan: precision -> the network's TensorRT plan (tensorrt.py).
+    threads: how many CPU threads drawing may use. plan: gives the network's TensorRT plan (tensorrt.Plan).
     say: is told in one line what "auto" took, and why not the others. Raises EngineError with every reason; an engine
     asked for by name never falls back to another.
     """

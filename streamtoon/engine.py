@@ -55,11 +55,14 @@ def live(name: str, style: Style, *, threads: int, say: Say = lambda _: None, pr
     )
 
 
-def _plans(style: Style, say: Say, progress: Progress, cancel: threading.Event | None = None) -> Callable[[str], Path]:
+def _plans(
+    style: Style, say: Say, progress: Progress, cancel: threading.Event | None = None
+) -> Callable[[str, str], Path]:
     """What gives ``engines.tensorrt`` its plan of ``style``."""
 
-    def plan(precision: str) -> Path:
-        made = trt_build.plan(trt_build.read(style.folder), precision, progress=progress, cancel=cancel)
+    def plan(precision: str, refused: str) -> Path:
+        source = trt_build.read(style.folder)
+        made = trt_build.plan(source, precision, refused=refused, progress=progress, cancel=cancel)
         if made.built:
             say(f"compiled {made.path.name} in {made.seconds:.1f} s: {made.why}")
         return made.path
@@ -82,7 +85,7 @@ def there(style: Style, threads: int) -> list[There]:
     for name in engines.NAMES:
         try:
             if name == "tensorrt":
-                library, gpu = engines.nvidia.library(), engines.nvidia.gpu()
+                library, gpu = engines.nvidia.ready()
                 device = f"{gpu.name}, {library.name} {library.version}, CUDA {gpu.cuda}"
             else:
                 engine = engines.load(name, style.onnx, threads=threads)

@@ -67,7 +67,7 @@ def _listed(style: str, folder: Path) -> tuple[str, dict[str, Any]]:
     rows = []
     for plan in kept:
         key = asdict(plan.key) if plan.key is not None else None
-        what = plan.flaw or (f"{key['gpu']}, {key['module']} {key['version']}, CUDA {key['cuda']}" if key else "")
+        what = plan.flaw or (f"{plan.key.card}, {plan.key.module} {plan.key.version}" if plan.key else "")
         lines.append(f"{plan.path.name:40} {plan.size / 1e6:6.1f} MB  {what}")
         rows.append({"plan": str(plan.path), "bytes": plan.size, "made": plan.made, "key": key, "flaw": plan.flaw})
     return "\n".join(lines), {"engines": [asdict(e) for e in found], "folder": str(folder), "plans": rows}

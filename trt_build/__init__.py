@@ -60,13 +60,15 @@ def plan(
     profile: Profile = PROFILE,
     folder: Path | None = None,
     calibration: U8 | None = None,
+    refused: str = "",
     progress: Callable[[str, float], None] = lambda _name, _share: None,
     cancel: threading.Event | None = None,
 ) -> Made:
     """The plan of ``source`` for this machine, compiled where the cache does not hold it.
 
     kind: one of precision.KINDS. calibration: uint8 (N, size, size, 3) crops for "int8", the portrait's by default.
-    folder: the cache's. progress: is told a phase and its share, 0..1. cancel: set from another thread, ends it soon.
+    folder: the cache's. refused: why TensorRT did not take the plan that is there; then it is compiled again.
+    progress: is told a phase and its share, 0..1. cancel: set from another thread, ends it soon.
     """
     if kind not in precision.KINDS:
         raise EngineError(f"no precision is called {kind!r}; choose one of {', '.join(precision.KINDS)}")
@@ -74,7 +76,7 @@ def plan(
     if kind == "int8" and calibration is None:
         calibration = crops.default(source.size, crops.CALIBRATION)
     key = cache.key(source, kind, profile, calibration if kind == "int8" else None)
-    found, why = cache.find(place, source.name, key)
+    found, why = (None, f"it does not load: {refused}") if refused else cache.find(place, source.name, key)
     if found is not None:
         return Made(found.path, key, found.seconds, built=False, why=why)
     cache.writable(place)

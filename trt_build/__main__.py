@@ -1,4 +1,7 @@
-"""``python -m trt_build STYLE``: compile a plan, or find it. ``python -m trt_build check STYLE``: the parity gate."""
+"""``trt_build STYLE``: compile a plan, or find it. ``trt_build check STYLE``: the parity gate.
+
+Also as ``python -m trt_build``.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +21,16 @@ from trt_build.progress import Progress
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code: 0 done; 1 it could not be done, or an engine is refused; 130 Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m trt_build", description=__doc__)
-    parser.add_argument(
-        "words", nargs="+", metavar="[check] STYLE", help="a shipped style, the folder of one, or an ONNX file"
-    )
+    parser = argparse.ArgumentParser(
+        prog="trt_build", description=__doc__, usage="%(prog)s [check] STYLE [--precision KIND] [--crops CROPS] "
+        "[--cache FOLDER] [--json]",
+    )  # fmt: skip
+    parser.add_argument("words", nargs="+", metavar="STYLE", help="a shipped style, the folder of one, or an ONNX file")
     parser.add_argument("--precision", choices=KINDS, default="fp16", help="of the plan (default: fp16)")
     parser.add_argument(
         "--crops", type=Path, help="folder of square pictures, or an .npz, to calibrate INT8 or to check on"
     )
-    parser.add_argument("--cache", type=Path, help="folder of the plans (default: this user's cache)")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="folder of the plans (default: this user's cache)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(arguments)
     checking = args.words[0] == "check" and len(args.words) == 2

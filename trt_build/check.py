@@ -87,9 +87,10 @@ def _all(source: Source, made: Path, folder: Path | None, threads: int) -> Itera
         return lambda: engines.load(name, file or source.onnx, threads=threads)
 
     def compiled(kind: str) -> Load:
-        return lambda: engines.load(
-            "tensorrt", source.onnx, plan=lambda _: plan(source, kind, folder=folder).path, threads=threads
-        )
+        def made(_: str, refused: str) -> Path:
+            return plan(source, kind, folder=folder, refused=refused).path
+
+        return lambda: engines.load("tensorrt", source.onnx, plan=made, threads=threads)
 
     def graph(kind: str) -> Load:
         def load() -> Engine:

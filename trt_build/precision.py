@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from engines import MAX_BATCH, U8, EngineError
+from engines import MAX_BATCH, U8, EngineError, nvidia
 from engines import onnxruntime as runtime
 from trt_build.crops import default as portraits
 from trt_build.int8 import quantise
@@ -118,7 +118,11 @@ def plain(onnx_path: Path) -> Any:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = str(Path(folder, "plain.onnx"))
         options.log_severity_level = 4
-        ort.InferenceSession(str(onnx_path), options, providers=["CPUExecutionProvider"])
+        try:
+            ort.InferenceSession(str(onnx_path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            why = nvidia.plain(str(error))
+            raise EngineError(f"ONNX Runtime, which reads it, does not take {onnx_path.name}: {why}") from error
         model = onnx.load(options.optimized_model_filepath)
     for number, node in enumerate(model.graph.node):
         node.name = f"n{number}"

@@ -6,12 +6,13 @@ import json
 import os
 import re
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import trt_build
-from engines import EngineError, nvidia
+from engines import EngineError, files, nvidia
 from trt_build import cache, precision
 from trt_build.resnet9 import resnet9
 
@@ -97,6 +98,16 @@ def test_cancelling_leaves_nothing(network, tmp_path):
         )  # fmt: skip
     assert list(place.iterdir()) == []
     assert trt_build.plan(trt_build.read(network), "fp32", folder=place).built
+
+
+def test_a_fault_in_telling_is_told_and_not_called_a_cancellation(network, tmp_path):
+    def progress(_name, _share):
+        raise BrokenPipeError("nobody reads")
+
+    place = tmp_path / "plans"
+    with pytest.raises(BrokenPipeError, match="nobody reads"):
+        trt_build.plan(trt_build.read(network), "fp32", folder=place, progress=progress)
+    assert list(place.iterdir()) == []
 
 
 def test_the_users_ctrl_c_ends_a_build(network, monkeypatch):
@@ -197,31 +208,61 @@ def test_a_spoiled_plan_is_built_again_and_says_why(network, tmp_path, spoil, wh
     assert not trt_build.plan(source, "fp32", folder=tmp_path).built
 
 
+def test_a_plan_that_tensorrt_does_not_take_is_built_again_and_says_why(network, tmp_path):
+    source = trt_build.read(network)
+    first = trt_build.plan(source, "fp32", folder=tmp_path)
+    again = trt_build.plan(source, "fp32", folder=tmp_path, refused="it was made for another GPU")
+    assert again.built
+    assert (again.path, again.why) == (first.path, "it does not load: it was made for another GPU")
+
+
+def test_finding_a_plan_reads_no_other(network, tmp_path):
+    """Plans are tens of megabytes: each start would read all of them to find one."""
+    source = trt_build.read(network)
+    wanted = trt_build.plan(source, "fp32", folder=tmp_path)
+    other = trt_build.plan(source, "fp32", profile=(1, 2, 2), folder=tmp_path)
+    spoil_bit(other.path)
+    found, _ = cache.find(tmp_path, source.name, wanted.key)
+    assert found.path == wanted.path
+    read = []
+    with pytest.MonkeyPatch.context() as patch:
+        real = Path.read_bytes
+        patch.setattr(Path, "read_bytes", lambda path: (read.append(path.name), real(path))[1])
+        cache.find(tmp_path, source.name, wanted.key)
+        assert read == [wanted.path.name]
+        unknown = dataclasses.replace(wanted.key, profile="1-3-3")
+        assert cache.find(tmp_path, source.name, unknown)[1].startswith("the one there has profile ")
+        assert read == [wanted.path.name]
+
+
 def test_a_folder_that_cannot_be_written_is_told_before_the_build(network, tmp_path, monkeypatch):
     monkeypatch.setattr(trt_build, "compile", lambda *_a, **_k: pytest.fail("built for nothing"))
     file = tmp_path / "file"
     file.write_text("in the way", "utf-8")
-    with pytest.raises(
-        EngineError, match=r"plan cache .*file cannot be written: .*; free it or name another with --cache"
-    ):
+    with pytest.raises(EngineError, match=r"plan cache .*file cannot be written: .*; make room there, or name another"):
         trt_build.plan(trt_build.read(network), "fp32", folder=file)
 
 
-def test_a_full_disk_leaves_nothing_half_written(network, tmp_path, monkeypatch):
-    def full(*_args, **_kwargs):
+@pytest.mark.parametrize("suffix", [".plan", ".json"])
+@pytest.mark.parametrize("when", ["while it is written", "as it takes its place"])
+def test_a_full_disk_leaves_nothing_half_written(network, tmp_path, monkeypatch, suffix, when):
+    """Neither a part of a plan, nor a plan without the .json that it is found by."""
+    place = tmp_path / "plans"
+    real_write, real_replace = files.write, Path.replace
+
+    def full(*_args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    place = tmp_path / "plans"
-    real = cache.store
+    def write(file, data):
+        if file.suffix == suffix:
+            monkeypatch.setattr(*((os, "fdopen", full) if when.startswith("while") else (Path, "replace", full)))
+        real_write(file, data)
 
-    def store(*args):
-        monkeypatch.setattr(os, "fdopen", full)
-        return real(*args)
-
-    monkeypatch.setattr(cache, "store", store)
-    with pytest.raises(EngineError, match="No space left on device"):
+    monkeypatch.setattr(files, "write", write)
+    with pytest.raises(EngineError, match="No space left on device; make room there, or name another folder"):
         trt_build.plan(trt_build.read(network), "fp32", folder=place)
     monkeypatch.undo()
+    assert Path.replace is real_replace
     assert list(place.iterdir()) == []
 
 
@@ -243,6 +284,9 @@ def test_an_operator_tensorrt_lacks_is_named(tmp_path):
     onnx.save(helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:]), opset_imports=opsets), file)
     with pytest.raises(EngineError, match=r"TensorRT does not take the network: Scribble: .*; choose another engine"):
         trt_build.plan(trt_build.read(file), "fp32", folder=tmp_path)
+    for kind in ("fp16", "int8"):  # which ONNX Runtime makes of it, and it has no Scribble either
+        with pytest.raises(EngineError, match=r"does not take scribble.onnx: "):
+            trt_build.plan(trt_build.read(file), kind, folder=tmp_path)
 
 
 def test_what_is_built_is_told_quietly(network, tmp_path, capfd):
@@ -252,9 +296,10 @@ def test_what_is_built_is_told_quietly(network, tmp_path, capfd):
 
 
 def test_bad_sources_are_one_clear_line(tmp_path):
-    (tmp_path / "bad.onnx").write_bytes(b"not a network")
-    with pytest.raises(EngineError, match=r"bad.onnx is not an ONNX file \(found 13 bytes\)"):
-        trt_build.read(tmp_path / "bad.onnx")
+    for content in (b"not a network", b""):
+        (tmp_path / "bad.onnx").write_bytes(content)
+        with pytest.raises(EngineError, match=rf"bad.onnx is not an ONNX file \(found {len(content)} bytes\)"):
+            trt_build.read(tmp_path / "bad.onnx")
     with pytest.raises(EngineError, match=r"no style 'inkk': .* not one of ink, wash"):
         trt_build.read("inkk")
     (tmp_path / "style.toml").write_text('name = "x"\nonnx = "bad.onnx"\nsha256 = "0"', "utf-8")
