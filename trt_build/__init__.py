@@ -80,8 +80,14 @@ def plan(
     if found is not None:
         return Made(found.path, key, found.seconds, built=False, why=why)
     cache.writable(place)
+
+    def tell(phase: str, share: float) -> None:
+        if cancel is not None and cancel.is_set():
+            raise EngineError("compiling was cancelled")
+        progress(phase, share)
+
     began = time.perf_counter()
-    graph = precision.graph(source, kind, calibration)
+    graph = precision.graph(source, kind, calibration, tell)
     data = compile(graph, profile, timing=cache.timing(place, key), progress=progress, cancel=cancel)
     seconds = round(time.perf_counter() - began, 2)
     return Made(cache.store(place, source.name, key, data, seconds), key, seconds, built=True, why=why)

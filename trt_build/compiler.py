@@ -129,21 +129,25 @@ def _apart(work: Callable[[], Any], cancel: threading.Event) -> Any:
     """``work()`` in a thread of its own: Ctrl-C reaches us here and cancels it, and never TensorRT's own code."""
     answers: list[Any] = []
     failures: list[BaseException] = []
+    done = threading.Event()  # not Thread.join: a Ctrl-C in that makes Python 3.11 take a running thread for ended
 
     def run() -> None:
         try:
             answers.append(work())
         except BaseException as error:  # noqa: BLE001 - raised again below
             failures.append(error)
+        finally:
+            done.set()
 
     thread = threading.Thread(target=run, name="compile")
-    thread.start()
     try:
-        while thread.is_alive():
-            thread.join(0.1)
+        thread.start()
+        while not done.wait(0.1):
+            pass
     except BaseException:
         cancel.set()
-        thread.join()
+        if thread in threading.enumerate():
+            done.wait()  # until then the build uses what we would free
         raise
     if failures:
         raise failures[0]

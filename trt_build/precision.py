@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,15 +28,21 @@ TRIED: Final = 24  # crops that parity is measured on while a graph is made
 CALIBRATED: Final = 40  # crops at most that scales are taken from
 
 
-def graph(source: Source, kind: str, calibration: U8 | None = None) -> bytes:
-    """The ONNX file of ``source`` in one of KINDS. calibration: uint8 crops for "int8". Raises EngineError."""
+Tell = Callable[[str, float], None]  # a phase and its share, 0..1
+
+
+def graph(source: Source, kind: str, calibration: U8 | None = None, tell: Tell = lambda _phase, _share: None) -> bytes:
+    """The ONNX file of ``source`` in one of KINDS. calibration: uint8 crops for "int8". Raises EngineError.
+
+    tell: is told how far INT8 is; what it raises ends it.
+    """
     if kind == "fp32":
         return source.onnx.read_bytes()
     if kind == "fp16":
         return source.fp16.read_bytes() if source.fp16 is not None else half(source.onnx, portraits(source.size)[:2])
     if calibration is None:
         raise EngineError("INT8 needs crops to calibrate on")
-    return int8(source.onnx, calibration)
+    return int8(source.onnx, calibration, tell)
 
 
 def half(onnx_path: Path, crops: U8) -> bytes:
@@ -63,7 +70,7 @@ def half(onnx_path: Path, crops: U8) -> bytes:
     raise EngineError(f"{onnx_path.name} in fp16 is {found:.1f} dB from fp32, not {NEED['fp16']:.0f}; use fp32")
 
 
-def int8(onnx_path: Path, calibration: U8) -> bytes:
+def int8(onnx_path: Path, calibration: U8, tell: Tell) -> bytes:
     """An fp32 network in INT8, calibrated on crops and near enough on others among them."""
     packages()
     if len(calibration) < 2:
@@ -80,7 +87,7 @@ def int8(onnx_path: Path, calibration: U8) -> bytes:
         return near(data, wanted[some], judged[some])
 
     try:
-        return quantise(plain(onnx_path), rest, (whole, part), NEED["int8"] + MARGIN)
+        return quantise(plain(onnx_path), rest, (whole, part), NEED["int8"] + MARGIN, tell)
     except EngineError as error:
         raise EngineError(f"{onnx_path.name}: {error}") from error
 

@@ -83,6 +83,27 @@ def test_a_failing_engine_is_refused(monkeypatch, fault, psnr):
     assert "REFUSED" in check.as_table([found])
 
 
+def test_a_blot_that_the_mean_hides_is_refused(monkeypatch):
+    """What NaN leaves: 16 px of one crop are black, everything else is right to the bit."""
+    monkeypatch.setattr(check, "RUNS", 1)
+    monkeypatch.setattr(check, "_reference", lambda _source, some, _threads: Scripted()(some))
+    pictures = crops.default(256)
+
+    class Blotted(Scripted):
+        def __call__(self, batch):
+            drawn = super().__call__(batch)
+            if np.array_equal(batch[0], pictures[8]):
+                drawn[3, 32:48, 32:48] = 0
+            return drawn
+
+    for kind, need in (("int8", 38), ("fp16", 45)):
+        monkeypatch.setattr(check, "_all", lambda *_, k=kind: iter([("tensorrt", k, Blotted), ("echo", k, Scripted)]))
+        blotted, clean = check.check(trt_build.read("ink"), pictures)
+        assert blotted.psnr_db > 45 >= need  # the mean alone would let it pass
+        assert "with a blot: 16 px that are 128 levels off" in blotted.why
+        assert check.refused([blotted, clean]) == [blotted]
+
+
 def test_crops_are_the_same_every_time_and_not_those_of_calibration():
     first, again, others = crops.default(256), crops.default(256), crops.default(256, crops.CALIBRATION)
     assert first.shape == (64, 256, 256, 3)
