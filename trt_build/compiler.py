@@ -87,11 +87,13 @@ def _timings(config: Any, file: Path) -> None:
 
 
 def _parse_error(parser: Any) -> str:
-    errors = [parser.get_error(i) for i in range(parser.num_errors)]
-    if not errors:
-        return "it gives no reason"
-    operators = ", ".join(dict.fromkeys(e.node_operator() for e in errors if e.node_operator()))
-    return nvidia.plain(f"{operators}: {errors[0].desc()}" if operators else errors[0].desc())
+    operators, reason = [], ""
+    for number in range(parser.num_errors):
+        said = parser.get_error(number)
+        operators.append(said.node_operator())
+        reason = reason or said.desc()
+    named = ", ".join(dict.fromkeys(name for name in operators if name))
+    return nvidia.plain(f"{named}: {reason}" if named else reason) or "it gives no reason"
 
 
 def _monitor(trt: Any, progress: Callable[[str, float], None], cancel: threading.Event | None) -> Any:
