@@ -56,13 +56,15 @@ def load(
     plan: Callable[[str, str], Path] | None = None,
     say: Callable[[str], None] = lambda _: None,
     among: tuple[str, ...] = AUTO,
+    refuse: Callable[[Engine], str] = lambda _: "",
 ) -> Engine:
     """Load ``onnx_path`` into the engine ``name``; ``"auto"`` takes the first of ``among`` that runs here.
 
     name: one of NAMES, or with what that engine lets choose: "tensorrt:int8", "onnxruntime:cuda", "openvino:f32".
     threads: how many CPU threads drawing may use. plan: gives the network's TensorRT plan (tensorrt.Plan).
-    say: is told in one line what "auto" took, and why not the others. Raises EngineError with every reason; an engine
-    asked for by name never falls back to another.
+    say: is told in one line what "auto" took, and why not the others. refuse: asked by "auto" why an engine that loaded
+    is not to be taken; empty where it is. Raises EngineError with every reason; an engine asked for by name never falls
+    back to another.
     """
     known(name)
     reasons = []
@@ -77,8 +79,13 @@ def load(
         except EngineError as error:
             reasons.append(f"{candidate}: {error}")
         else:
-            if name == "auto":
-                say(f"{engine.name} draws, on {engine.device}" + "".join(f" / not {reason}" for reason in reasons))
+            if name != "auto":
+                return engine
+            if why := refuse(engine):
+                engine.close()
+                reasons.append(f"{candidate}: it is refused: {why}")
+                continue
+            say(f"{engine.name} draws, on {engine.device}" + "".join(f" / not {reason}" for reason in reasons))
             return engine
     raise EngineError(f"no engine can run {onnx_path.name} here / {' / '.join(reasons)}")
 

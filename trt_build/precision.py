@@ -39,7 +39,9 @@ def graph(source: Source, kind: str, calibration: U8 | None = None, tell: Tell =
     if kind == "fp32":
         return source.onnx.read_bytes()
     if kind == "fp16":
-        return source.fp16.read_bytes() if source.fp16 is not None else half(source.onnx, portraits(source.size)[:2])
+        if source.fp16 is not None:
+            return source.fp16.read_bytes()
+        return half(source.onnx, portraits(source.size, count=2))
     if calibration is None:
         raise EngineError("INT8 needs crops to calibrate on")
     return int8(source.onnx, calibration, tell)
