@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ def run(action: str, style: str, precision: str, *, json: bool, crops: Path | No
             made = _build(source, precision, folder, pictures)
             table, said = made.as_text(), made.as_json()
         else:
-            results = check.check(source, pictures, folder=folder, threads=_cores())
+            with closing(Progress("checking")) as progress:
+                results = check.check(source, pictures, folder=folder, threads=_cores(), progress=progress)
             refused = check.refused(results)
             table, said = check.as_table(results), {"engines": [asdict(r) for r in results]}
     print(_json(said) if json else table)
@@ -52,11 +54,8 @@ def _pictures(folder: Path | None, size: int) -> U8 | None:
 
 
 def _build(source: trt_build.Source, precision: str, folder: Path, pictures: U8 | None) -> trt_build.Made:
-    progress = Progress()
-    try:
+    with closing(Progress()) as progress:
         return trt_build.plan(source, precision, folder=folder, calibration=pictures, progress=progress)
-    finally:
-        progress.end()
 
 
 def _listed(style: str, folder: Path) -> tuple[str, dict[str, Any]]:

@@ -50,7 +50,8 @@ class Made:
         )
         facts = [f"  {name:12} {value or '-'}" for name, value in asdict(self.key).items()]
         size = self.path.stat().st_size / 1e6
-        return "\n".join([f"{self.path} ({size:.1f} MB), {how}", f"{self.path.with_suffix('.json')}:", *facts])
+        head = f"{self.path} ({size:.1f} MB) for {self.key.card}, {how}"
+        return "\n".join([head, f"{self.path.with_suffix('.json')}:", *facts])
 
 
 def plan(

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -39,15 +40,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         source = read(args.words[-1])
         pictures = crops.read(args.crops, source.size) if args.crops else None
+        with closing(Progress("checking" if checking else "compiling")) as progress:
+            if checking:
+                results = gate.check(source, pictures, folder=args.cache, progress=progress)
+            else:
+                made = plan(source, args.precision, folder=args.cache, calibration=pictures, progress=progress)
         if checking:
-            results = gate.check(source, pictures, folder=args.cache)
             print(json.dumps({"engines": [asdict(r) for r in results]}) if args.json else gate.as_table(results))
             return 1 if gate.refused(results) else 0
-        progress = Progress()
-        try:
-            made = plan(source, args.precision, folder=args.cache, calibration=pictures, progress=progress)
-        finally:
-            progress.end()
         print(json.dumps(made.as_json()) if args.json else made.as_text())
     except EngineError as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")

@@ -53,19 +53,30 @@ class Checked:
 Load = Callable[[], Engine]
 
 
-def check(source: Source, pictures: U8 | None = None, *, folder: Path | None = None, threads: int = 2) -> list[Checked]:
+def check(
+    source: Source,
+    pictures: U8 | None = None,
+    *,
+    folder: Path | None = None,
+    threads: int = 2,
+    progress: Callable[[str, float], None] = lambda _what, _share: None,
+) -> list[Checked]:
     """Every engine and precision there is, checked on ``pictures``, (N, size, size, 3) uint8; by default 64 portraits.
 
-    folder: the plan cache's. An engine that is not installed or has no device is told with ``why``, and is not refused.
+    folder: the plan cache's. progress: is told what is checked, and its share of all, 0..1.
+    An engine that is not installed or has no device is told with ``why``, and is not refused.
     """
     if pictures is None:
         pictures = crops.default(source.size)
     with tempfile.TemporaryDirectory() as made:
+        progress("the reference", 0.0)
         reference = _reference(source, pictures, threads)
-        return [
-            _one(name, kind, load, pictures, reference)
-            for name, kind, load in _all(source, Path(made), folder, threads)
-        ]
+        every = list(_all(source, Path(made), folder, threads))
+        results: list[Checked] = []
+        for name, kind, load in every:
+            progress(f"{name} {kind}", (len(results) + 1) / (len(every) + 1))
+            results.append(_one(name, kind, load, pictures, reference))
+        return results
 
 
 def refused(results: list[Checked]) -> list[Checked]:

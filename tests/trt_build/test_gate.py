@@ -19,9 +19,17 @@ from trt_build.resnet9 import resnet9
 @pytest.fixture(scope="module")
 def results():
     """Every engine here, on a quarter of the sixty-four crops, timed briefly."""
+    told = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(check, "RUNS", 3)
-        return check.check(trt_build.read("ink"), crops.default(256)[::4])
+        found = check.check(trt_build.read("ink"), crops.default(256)[::4], progress=lambda *what: told.append(what))
+    assert [name for name, _ in told] == ["the reference", *(f"{r.engine} {_asked(r)}" for r in found)]
+    assert [share for _, share in told] == sorted({share for _, share in told})
+    return found
+
+
+def _asked(result):
+    return "own" if result.engine == "openvino" else result.precision
 
 
 def test_engines_that_run_here_pass_or_tell_why_not(results):

@@ -59,6 +59,8 @@ def test_every_shipped_style_is_built_kept_and_found(folder, name, kind):
     again = trt_build.plan(trt_build.read(name), kind, folder=folder)
     assert not again.built
     assert (again.path, again.seconds) == (first.path, first.seconds)
+    assert f" for {first.key.card}, compiled in " in first.as_text()
+    assert f" for {first.key.card}, found; compiled in " in again.as_text()
 
 
 @pytest.mark.parametrize("name", STYLES)
@@ -271,6 +273,18 @@ def test_a_full_disk_leaves_nothing_half_written(network, tmp_path, monkeypatch,
     monkeypatch.undo()
     assert Path.replace is real_replace
     assert list(place.iterdir()) == []
+
+
+def test_the_data_centre_tensorrt_compiles_only_where_it_runs(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(nvidia, "library", lambda: nvidia.Library(None, "tensorrt", "11.4.0"))
+    for fault in ("no NVIDIA driver found", "the NVIDIA driver is too old", "cuda-bindings is not installed"):
+
+        def gpu(why=fault):
+            raise EngineError(why)
+
+        monkeypatch.setattr(nvidia, "gpu", gpu)
+        with pytest.raises(EngineError, match=f"^tensorrt compiles only where it runs: {fault}$"):
+            trt_build.plan(trt_build.read(network), "fp32", folder=tmp_path)
 
 
 def test_clear_deletes_plans_and_nothing_else(network, tmp_path):
