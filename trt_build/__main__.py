@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(arguments)
     checking = args.words[0] == "check" and len(args.words) == 2
-    if not checking and len(args.words) != 1:
+    if (not checking and len(args.words) != 1) or args.words == ["check"]:
         parser.error(f"give one style, or check and one style, not {' '.join(args.words)!r}")
     try:
         source = read(args.words[-1])

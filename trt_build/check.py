@@ -187,12 +187,13 @@ def _times(engine: Engine, pictures: U8, count: int) -> list[float]:
 
 def as_table(results: list[Checked]) -> str:
     """Everything, for people."""
-    lines = [f"{'engine':16} {'precision':9} {'dB':>6} " + "".join(f"{f'ms x{n}':>9}" for n in BATCHES) + "   device"]
+    heads = "".join(f"{f'ms x{n}, p95':>16}" for n in BATCHES)
+    lines = [f"{'engine':16} {'precision':9} {'dB':>6} {heads}   device"]
     for r in results:
         if r.psnr_db is None:
             lines.append(f"{r.engine:16} {r.precision:9} {'-':>6}   {'REFUSED: ' if r.device else ''}{r.why}")
         else:
-            times = "".join(f"{r.ms[str(n)]:9.2f}" for n in BATCHES)
+            times = "".join(f"{r.ms[n]:9.2f}{r.ms_p95[n]:7.1f}" for n in map(str, BATCHES))
             lines.append(
                 f"{r.engine:16} {r.precision:9} {r.psnr_db:6.1f} {times}   {r.device}"
                 + (f"  REFUSED: {r.why}" if r.why else "")

@@ -155,6 +155,13 @@ def test_a_bad_call_is_one_line(arguments, line):
     assert line in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [[], ["check"], ["check", "ink", "wash"], ["ink", "--precision", "fp8"]])
+def test_asked_wrongly_is_told_as_such(arguments):
+    done = run("trt_build", *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: trt_build [check] STYLE")
+
+
 def test_both_command_lines_share_the_cache(tmp_path):
     pytest.importorskip("tensorrt_rtx_bindings", reason="the extra tensorrt is not installed", exc_type=ImportError)
     first = run("trt_build", "ink", "--precision", "fp16", "--cache", tmp_path)
