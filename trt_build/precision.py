@@ -34,33 +34,35 @@ Tell = Callable[[str, float], None]  # a phase and its share, 0..1
 def graph(source: Source, kind: str, calibration: U8 | None = None, tell: Tell = lambda _phase, _share: None) -> bytes:
     """The ONNX file of ``source`` in one of KINDS. calibration: uint8 crops for "int8". Raises EngineError.
 
-    tell: is told how far INT8 is; what it raises ends it.
+    tell: is told how far it is; what it raises ends it.
     """
     if kind == "fp32":
         return source.onnx.read_bytes()
     if kind == "fp16":
         if source.fp16 is not None:
             return source.fp16.read_bytes()
-        return half(source.onnx, portraits(source.size, count=2))
+        return half(source.onnx, portraits(source.size, count=2), tell)
     if calibration is None:
         raise EngineError("INT8 needs crops to calibrate on")
     return int8(source.onnx, calibration, tell)
 
 
-def half(onnx_path: Path, crops: U8) -> bytes:
+def half(onnx_path: Path, crops: U8, tell: Tell = lambda _phase, _share: None) -> bytes:
     """An fp32 network in fp16, its ends as they are; the tail keeps fp32 where parity on ``crops`` asks for it.
 
     ONNX Runtime judges, which on a CPU computes fp16 graphs in fp32: it sees weights and ranges that half cannot hold.
     What half arithmetic costs shows on the GPU, to ``streamtoon engine check``. Raises EngineError where fp16 is not
     near enough either way.
     """
+    tell("fp16: drawing in fp32", 0.0)
     model = plain(onnx_path)
     _alone(model.graph)
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     last = max((i for i, node in enumerate(model.graph.node) if node.op_type.startswith("Conv")), default=0)
     wanted, found = _drawn(onnx_path, crops), 0.0
-    for kept in ([], [node.name for node in model.graph.node[last:]]):
+    for tried, kept in enumerate(([], [node.name for node in model.graph.node[last:]])):
+        tell("fp16: comparing with fp32", (1 + tried) / 3)
         data = _sorted(
             convert_float_to_float16(
                 copy.deepcopy(model), keep_io_types=True, op_block_list=NORMS, node_block_list=kept
