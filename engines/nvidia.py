@@ -160,8 +160,12 @@ def library() -> Library:
     raise EngineError(f"{found or 'TensorRT is not installed'}; {INSTALL}")
 
 
+@functools.cache
 def logger(trt: Any) -> Any:
-    """A logger that keeps TensorRT's errors instead of printing them; ``reason()`` gives them and forgets them."""
+    """The logger, which keeps TensorRT's errors instead of printing them; ``reason()`` gives them and forgets them.
+
+    One for the process: TensorRT itself keeps to the first that it is given, and may use it after its owner is gone.
+    """
 
     class Log(trt.ILogger):  # type: ignore[misc]  # the base is known at run time only
         def __init__(self) -> None:

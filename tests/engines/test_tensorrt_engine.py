@@ -259,6 +259,17 @@ def test_a_named_engine_never_falls_back(tmp_path, monkeypatch):
         engines.load("tensorrt", tmp_path / "ink.onnx")
 
 
+def test_all_share_one_logger_that_outlives_them(trt, tmp_path):
+    """TensorRT keeps to the first logger that it is given: a second one would hear nothing, and the first must stay."""
+    first, second = load(tmp_path), load(tmp_path)
+    assert trt.plans[0].log is trt.plans[1].log is nvidia.logger(trt)
+    first.close()
+    trt.plans[1].fault = "convolution 7 has no kernel"
+    with pytest.raises(EngineError, match="convolution 7 has no kernel"):
+        second(CROPS)
+    second.close()
+
+
 def test_no_tensorrt_is_told_with_the_way_to_get_it(monkeypatch):
     nvidia.library.cache_clear()
     for name in ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings"):
