@@ -342,3 +342,18 @@ def test_who_has_no_driver_is_not_told_to_install_tensorrt(monkeypatch, tmp_path
     monkeypatch.setattr(nvidia, "driver", lambda: False)
     with pytest.raises(EngineError, match="no NVIDIA driver found"):
         engines.load("tensorrt", tmp_path / "ink.onnx")
+
+
+def test_who_has_a_driver_is_told_what_to_install(trt, cuda, monkeypatch, tmp_path):
+    """A driver and half of the packages: the data-centre TensorRT alone, or cuda-bindings alone."""
+    monkeypatch.setattr(nvidia, "installed", lambda: False)
+    monkeypatch.setattr(nvidia, "driver", lambda: True)
+
+    def none():
+        raise EngineError(f"it is not installed; {nvidia.INSTALL}")
+
+    for part in ("runtime", "library"):
+        with monkeypatch.context() as patch:
+            patch.setattr(nvidia, part, none)
+            with pytest.raises(EngineError, match=r"it is not installed; pip install .*\[tensorrt\]"):
+                engines.load("tensorrt", tmp_path / "ink.onnx", plan=lambda *_: pytest.fail("compiled for nothing"))
