@@ -64,7 +64,7 @@ def test_every_shipped_style_is_built_kept_and_found(folder, name, kind):
 
 
 @pytest.mark.parametrize("name", STYLES)
-def test_int8_passes_the_gate_on_other_crops_and_is_built(folder, name):
+def test_int8_passes_the_gate_on_other_crops_and_is_built_and_found(folder, name):
     from trt_build import crops
 
     source = trt_build.read(name)
@@ -74,7 +74,12 @@ def test_int8_passes_the_gate_on_other_crops_and_is_built(folder, name):
     onnx = pytest.importorskip("onnx")
     kinds = [node.op_type for node in onnx.load_from_string(graph).graph.node]
     assert kinds.count("QuantizeLinear") >= 12  # half of the convolutions at least
-    assert len(trt_build.compile(graph)) > 100_000
+    first, again = (trt_build.plan(source, "int8", folder=folder) for _ in range(2))
+    assert first.path.stat().st_size > 100_000
+    assert (first.built, again.built) == (True, False)
+    assert len(again.key.calibration) == 64
+    other = crops.default(source.size, crops.CALIBRATION)[1:]
+    assert cache.key(source, "int8", trt_build.PROFILE, other) != first.key  # other crops, another plan
 
 
 def test_a_full_size_cyclegan_goes_the_same_way(tmp_path):
