@@ -2,7 +2,7 @@
 
 The contract: ``engine(crops) -> drawn``, uint8 (N, h, w, 3) RGB in, uint8 (N, h, w, 4) RGBA out, N from 1 to
 MAX_BATCH; alpha is the matte, 255 where the drawing stands for the person. An engine raises EngineError, is safe to
-call from one thread at a time, and is closed once by whoever loaded it.
+call from one thread at a time, and is closed once by whoever loaded it; closing raises nothing.
 """
 
 from __future__ import annotations
@@ -53,16 +53,18 @@ def load(
     onnx_path: Path,
     *,
     threads: int = 2,
-    plan: Callable[[str], Path] | None = None,
+    plan: Callable[[str, str], Path] | None = None,
     say: Callable[[str], None] = lambda _: None,
     among: tuple[str, ...] = AUTO,
+    refuse: Callable[[Engine], str] = lambda _: "",
 ) -> Engine:
     """Load ``onnx_path`` into the engine ``name``; ``"auto"`` takes the first of ``among`` that runs here.
 
     name: one of NAMES, or with what that engine lets choose: "tensorrt:int8", "onnxruntime:cuda", "openvino:f32".
-    threads: how many CPU threads drawing may use. plan: precision -> the network's TensorRT plan (tensorrt.py).
-    say: is told in one line what "auto" took, and why not the others. Raises EngineError with every reason; an engine
-    asked for by name never falls back to another.
+    threads: how many CPU threads drawing may use. plan: gives the network's TensorRT plan (tensorrt.Plan).
+    say: is told in one line what "auto" took, and why not the others. refuse: asked by "auto" why an engine that loaded
+    is not to be taken; empty where it is. Raises EngineError with every reason; an engine asked for by name never falls
+    back to another.
     """
     known(name)
     reasons = []
@@ -77,8 +79,13 @@ def load(
         except EngineError as error:
             reasons.append(f"{candidate}: {error}")
         else:
-            if name == "auto":
-                say(f"{engine.name} draws, on {engine.device}" + "".join(f" / not {reason}" for reason in reasons))
+            if name != "auto":
+                return engine
+            if why := refuse(engine):
+                engine.close()
+                reasons.append(f"{candidate}: it is refused: {why}")
+                continue
+            say(f"{engine.name} draws, on {engine.device}" + "".join(f" / not {reason}" for reason in reasons))
             return engine
     raise EngineError(f"no engine can run {onnx_path.name} here / {' / '.join(reasons)}")
 

@@ -23,6 +23,8 @@ RTX_LIBRARIES: Final = "onnxruntime_ep_nv_tensorrt_rtx"  # carries libtensorrt_r
 INSTALL: Final = 'pip install -c constraints.txt ".[tensorrt]"'
 HARMLESS: Final = "cudaError 35"  # what a builder says on a machine without a driver, and builds all the same
 NO_DRIVER: Final = "no NVIDIA driver found"
+FULL: Final = "out of GPU memory; close what else uses the GPU, or draw with --engine openvino"
+FULL_WORDS: Final = re.compile(r"out ?of ?memory|could not be allocated", re.IGNORECASE)  # TensorRT's, for the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,17 @@ class Library:
     def rtx(self) -> bool:
         """Whether it is TensorRT for RTX, which compiles for its GPU when a plan is loaded."""
         return self.name == "tensorrt_rtx"
+
+
+def ready() -> tuple[Library, Gpu]:
+    """The TensorRT that draws here, and the GPU it draws on. Raises EngineError with what is missing, and what next.
+
+    The GPU is asked for first: TensorRT takes 130 MB, also where there is nothing to run it.
+    """
+    if not installed() and not driver():
+        raise EngineError(f"{NO_DRIVER}; see https://www.nvidia.com/drivers")
+    found = gpu()
+    return library(), found
 
 
 def gpu() -> Gpu:
@@ -93,7 +106,7 @@ def check(error: Any, *values: Any) -> tuple[Any, ...]:
     if error == cuda.cudaError_t.cudaSuccess:
         return values
     if error == cuda.cudaError_t.cudaErrorMemoryAllocation:
-        raise EngineError("out of GPU memory; close what else uses the GPU, or draw with --engine openvino")
+        raise EngineError(FULL)
     raise EngineError(f"CUDA: {cuda.cudaGetErrorString(error)[1].decode()} ({error.name})")
 
 
@@ -147,8 +160,12 @@ def library() -> Library:
     raise EngineError(f"{found or 'TensorRT is not installed'}; {INSTALL}")
 
 
+@functools.cache
 def logger(trt: Any) -> Any:
-    """A logger that keeps TensorRT's errors instead of printing them; ``reason()`` gives them and forgets them."""
+    """The logger, which keeps TensorRT's errors instead of printing them; ``reason()`` gives them and forgets them.
+
+    One for the process: TensorRT itself keeps to the first that it is given, and may use it after its owner is gone.
+    """
 
     class Log(trt.ILogger):  # type: ignore[misc]  # the base is known at run time only
         def __init__(self) -> None:
@@ -164,7 +181,8 @@ def logger(trt: Any) -> Any:
         def reason(self) -> str:
             with self._lock:
                 kept, self._errors = self._errors, []
-            return plain(" / ".join(dict.fromkeys(kept))) or "TensorRT does not say why"
+            text = " / ".join(dict.fromkeys(kept))
+            return FULL if FULL_WORDS.search(text) else plain(text) or "TensorRT does not say why"
 
     return Log()
 

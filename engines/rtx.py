@@ -10,9 +10,11 @@ def contexts(trt: Any, plan: Any, kept: Path) -> tuple[Any, Any]:
     """The configuration for execution contexts of ``plan``, and its kernel cache, filled from the file ``kept``.
 
     trt: the module ``tensorrt_rtx``; plan: its ICudaEngine. A kernel cache of another GPU or version is not taken.
+    Kernels for a batch size are compiled beside drawing, which begins with general ones: no first call waits for it.
     """
     config = plan.create_runtime_config()
     config.cuda_graph_strategy = trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+    config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.LAZY
     kernels = config.create_runtime_cache()
     if kept.is_file():
         kernels.deserialize(kept.read_bytes())
@@ -20,7 +22,7 @@ def contexts(trt: Any, plan: Any, kept: Path) -> tuple[Any, Any]:
     return config, kernels
 
 
-def everywhere(trt: Any, config: Any, *, here: bool) -> None:
+def targets(trt: Any, config: Any, *, here: bool) -> None:
     """Build for this machine's GPU where it has one (``here``), else for every GPU TensorRT for RTX knows."""
     if here:
         config.num_compute_capabilities = 1

@@ -7,21 +7,27 @@ its own.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import queue
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from engines import U8, Engine, EngineError, check_crops, nvidia, rtx
+from engines import U8, Engine, EngineError, check_crops, files, nvidia, rtx
 
-Plan = Callable[[str], Path]
+Plan = Callable[[str, str], Path]  # precision, why the plan given before is refused ("" at first) -> the plan's file
 
 
 class UnloadableError(EngineError):
     """TensorRT does not take the plan: it is of another version or GPU, whatever its key says."""
+
+    def __init__(self, file: Path, reason: str) -> None:
+        super().__init__(f"{file.name} does not load: {reason}; run `streamtoon engine build` on this GPU")
+        self.reason = reason
 
 
 class TensorRT:
@@ -31,28 +37,26 @@ class TensorRT:
 
     def __init__(self, file: Path, callers: int) -> None:
         self._library, gpu = nvidia.library(), nvidia.gpu()
-        nvidia.check(*nvidia.runtime().cudaSetDevice(0))  # TensorRT for RTX wants a context before it reads its kernels
-        self._log = nvidia.logger(self._library.trt)
         self._kernels_file = file.with_suffix(".kernels")
-        self._runtime = self._library.trt.Runtime(self._log)
-        self._plan = self._runtime.deserialize_cuda_engine(file.read_bytes())
-        if self._plan is None:
-            raise UnloadableError(
-                f"{file.name} does not load: {self._log.reason()}; run `streamtoon engine build` on this GPU"
-            )
-        self.size, self.max_batch = _sizes(self._plan, file.name)
-        self._config: Any = None
         self._kernels: Any = None
+        self._lanes: queue.SimpleQueue[_Lane | None] = queue.SimpleQueue()  # those that nobody draws with
+        self._closed, self._lock = False, threading.Lock()
+        nvidia.check(*nvidia.runtime().cudaSetDevice(0))  # TensorRT for RTX wants a context before it reads its kernels
+        log = nvidia.logger(self._library.trt)
+        self._runtime = self._library.trt.Runtime(log)
+        plan, config = self._runtime.deserialize_cuda_engine(file.read_bytes()), None
+        if plan is None:
+            reason = log.reason()
+            raise EngineError(reason) if reason == nvidia.FULL else UnloadableError(file, reason)
+        self.size, self.max_batch = _sizes(plan, file.name)
         if self._library.rtx:
-            self._config, self._kernels = rtx.contexts(self._library.trt, self._plan, self._kernels_file)
-        self._open: list[_Lane] = []
-        self._lanes: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
+            config, self._kernels = rtx.contexts(self._library.trt, plan, self._kernels_file)
+        log.reason()  # forgets what it said about what went well in the end
         try:
             for _ in range(callers):
-                lane = _Lane(self._library, self._plan, self._config, (self.size, self.max_batch), self._log.reason)
-                self._open.append(lane)
-                self._lanes.put(lane)
+                self._lanes.put(_Lane(self._library, plan, config, (self.size, self.max_batch), log.reason))
         except BaseException:
+            self._kernels = None  # nothing was compiled that would be worth keeping
             self.close()
             raise
         self.device = f"{gpu.name}, {file.stem}, {self._library.name} {self._library.version}"
@@ -61,24 +65,44 @@ class TensorRT:
         """uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA, N up to what the plan was built for."""
         check_crops(crops, self.size, self.max_batch)
         lane = self._lanes.get()
+        if lane is None:
+            self._lanes.put(None)  # for whoever else waits
+            raise EngineError("tensorrt was closed")
         try:
             return lane.draw(crops)
         finally:
-            self._lanes.put(lane)
+            with self._lock:
+                closed = self._closed
+                if not closed:
+                    self._lanes.put(lane)
+            if closed:
+                lane.close()
 
     def close(self) -> None:
-        """Free the GPU's memory; keep the kernels that TensorRT for RTX compiled, for the next start."""
-        if self._kernels is not None and self._open:
-            part = self._kernels_file.with_name(f"streamtoon-{id(self):x}.part")
-            try:
-                part.write_bytes(bytes(self._kernels.serialize()))
-                part.replace(self._kernels_file)
-            except OSError:  # it only saves time: a full disk must not spoil the end of a film
-                part.unlink(missing_ok=True)
-        for lane in self._open:
-            lane.close()
-        self._open.clear()
-        self._kernels = self._config = self._plan = None
+        """Free the GPU's memory, and keep the kernels that TensorRT for RTX compiled for the next start.
+
+        A lane that somebody draws with is freed by them as they leave: its memory must not go while the GPU writes.
+        """
+        with self._lock:
+            first, self._closed = not self._closed, True
+        if not first:
+            return
+        kernels, self._kernels = self._kernels, None
+        kept = None if kernels is None else kernels.serialize()
+        if kept is not None:
+            with contextlib.suppress(OSError):  # it only saves time: a full disk must not spoil the end of a film
+                files.write(self._kernels_file, bytes(kept))
+        with contextlib.suppress(queue.Empty):
+            while (lane := self._lanes.get_nowait()) is not None:
+                lane.close()
+        self._lanes.put(None)
+
+
+class _Ready(NamedTuple):
+    """What draws one batch size: a context, and the run as a CUDA graph where it could be captured."""
+
+    context: Any
+    graph: Any
 
 
 class _Lane:
@@ -90,9 +114,9 @@ class _Lane:
         self._cuda, self._trt, self._reason = nvidia.runtime(), library.trt, reason
         self._plan, self._config = plan, config
         size, most = sizes
-        self._names = [plan.get_tensor_name(i) for i in range(plan.num_io_tensors)]
-        self._contexts: dict[int, Any] = {}
-        self._graphs: dict[int, Any] = {}
+        self._names = _names(plan)
+        self._ready: dict[int, _Ready] = {}
+        self._stream: Any = None
         self._free: list[tuple[Callable[[Any], Any], Any]] = []
         try:
             self._stream = self._own(self._cuda.cudaStreamCreate(), self._cuda.cudaStreamDestroy)
@@ -108,26 +132,30 @@ class _Lane:
         """The drawings of ``crops``, which the plan's profile allows."""
         count = len(crops)
         self._pinned[0][:count] = crops
-        if count not in self._contexts:
-            self._contexts[count] = self._context()
-            self._shape(count)
-            self._run(count)  # once as it is: TensorRT sets itself up in the first run, which no graph may capture
-            self._wait()
-            if self._config is None:
-                self._graphs[count] = self._capture(count)
-        elif (graph := self._graphs.get(count)) is not None:
-            nvidia.check(*self._cuda.cudaGraphLaunch(graph, self._stream))
+        ready = self._ready.get(count)
+        if ready is None:
+            self._ready[count] = self._set_up(count)  # and draws
+        elif ready.graph is not None:
+            nvidia.check(*self._cuda.cudaGraphLaunch(ready.graph, self._stream))
         else:
-            self._shape(count)
-            self._run(count)
+            self._shape(ready.context, count)
+            self._run(ready.context, count)
         self._wait()
         return self._pinned[1][:count].copy()
+
+    def _set_up(self, count: int) -> _Ready:
+        """Draw ``count`` crops for the first time: TensorRT sets itself up in that run, which no graph may capture."""
+        context = self._context()
+        self._shape(context, count)
+        self._run(context, count)
+        self._wait()
+        return _Ready(context, None if self._config is not None else self._capture(context, count))
 
     def _context(self) -> Any:
         """A context with its memory: one for each batch size, as a graph is bound to it; one for all with RTX."""
         if self._config is not None:
-            shared = next(iter(self._contexts.values()), None)
-            context = shared or self._plan.create_execution_context(self._config)
+            shared = next(iter(self._ready.values()), None)
+            context = shared.context if shared else self._plan.create_execution_context(self._config)
         else:
             context = self._plan.create_execution_context(self._trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         if context is None:
@@ -138,14 +166,14 @@ class _Lane:
             context.set_tensor_address(name, memory)
         return context
 
-    def _shape(self, count: int) -> None:
+    def _shape(self, context: Any, count: int) -> None:
         size = self._pinned[0].shape[1]
-        if not self._contexts[count].set_input_shape(self._names[0], (count, size, size, 3)):
+        if not context.set_input_shape(self._names[0], (count, size, size, 3)):
             raise EngineError(f"tensorrt does not take {count} crops of {size} px: {self._reason()}")
 
-    def _run(self, count: int) -> None:
+    def _run(self, context: Any, count: int) -> None:
         """Copy in, draw, copy out, on the stream."""
-        cuda, context = self._cuda, self._contexts[count]
+        cuda = self._cuda
         (source, target), (fed, made) = self._pinned, self._memory
         kinds = cuda.cudaMemcpyKind
         nvidia.check(
@@ -161,23 +189,25 @@ class _Lane:
             )
         )
 
-    def _capture(self, count: int) -> Any:
-        """The run as a CUDA graph; None where a layer of the network cannot be captured."""
-        cuda = self._cuda
-        nvidia.check(
-            *cuda.cudaStreamBeginCapture(self._stream, cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal)
-        )
+    def _capture(self, context: Any, count: int) -> Any:
+        """The run as a CUDA graph; None where it cannot be captured: then every run is launched layer by layer."""
+        cuda, graph = self._cuda, None
         try:
-            self._run(count)
-        except EngineError:
-            cuda.cudaStreamEndCapture(self._stream)
-            cuda.cudaGetLastError()
-            return None
-        (graph,) = nvidia.check(*cuda.cudaStreamEndCapture(self._stream))
-        try:
+            # of this thread alone: others may allocate meanwhile
+            mode = cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+            nvidia.check(*cuda.cudaStreamBeginCapture(self._stream, mode))
+            try:
+                self._run(context, count)
+            finally:
+                error, graph = cuda.cudaStreamEndCapture(self._stream)
+            nvidia.check(error)
             return self._own(cuda.cudaGraphInstantiate(graph, 0), cuda.cudaGraphExecDestroy)
+        except EngineError:
+            cuda.cudaGetLastError()  # forgotten, so that the next call does not find it
+            return None
         finally:
-            cuda.cudaGraphDestroy(graph)
+            if graph is not None:
+                cuda.cudaGraphDestroy(graph)
 
     def _wait(self) -> None:
         nvidia.check(*self._cuda.cudaStreamSynchronize(self._stream))
@@ -197,17 +227,25 @@ class _Lane:
         return np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(at)).reshape(shape)
 
     def close(self) -> None:
-        """Free everything, the last first."""
-        self._contexts.clear()
-        self._graphs.clear()
+        """Free everything, the last first, once the GPU is done with it."""
+        if self._stream is not None:
+            self._cuda.cudaStreamSynchronize(self._stream)  # a run that failed half-way may still copy
+        self._ready.clear()
+        self._plan = self._config = None
         while self._free:
             free, made = self._free.pop()
             free(made)
+        self._stream = None
+
+
+def _names(plan: Any) -> list[str]:
+    """The plan's tensors, what is fed first; TensorRT lists inputs before outputs."""
+    return [str(plan.get_tensor_name(i)) for i in range(plan.num_io_tensors)]
 
 
 def _sizes(plan: Any, name: str) -> tuple[int, int]:
     """Side of a crop and the most crops of a batch; EngineError unless the plan keeps the engine contract."""
-    tensors = [plan.get_tensor_name(i) for i in range(plan.num_io_tensors)]
+    tensors = _names(plan)
     shapes = [tuple(plan.get_tensor_shape(t)) for t in tensors]
     if len(shapes) != 2 or len(shapes[0]) != 4 or shapes[0][3] != 3 or len(shapes[1]) != 4 or shapes[1][3] != 4:
         raise EngineError(f"{name} maps {shapes}; it must map uint8 (N, S, S, 3) to (N, S, S, 4)")
@@ -220,20 +258,14 @@ def load(
 ) -> Engine:
     """Run the plan of ``onnx_path``. precision: "fp16" (the default), "fp32" or "int8".
 
-    plan: precision -> the plan's file, compiled where there is none; ``trt_build`` gives one. It is asked only where a
-    GPU can run it.
+    plan: gives the plan's file, compiled where there is none; ``trt_build`` makes one. It is asked only where a GPU can
+    run it, and once more where TensorRT does not take what it gave.
     """
     del threads
-    if not nvidia.installed() and not nvidia.driver():
-        raise EngineError(f"{nvidia.NO_DRIVER}; see https://www.nvidia.com/drivers")
-    if nvidia.installed():
-        nvidia.gpu()  # before TensorRT is loaded: it takes 130 MB, also where there is nothing to run it
-    nvidia.library()
+    nvidia.ready()
     if plan is None:
         raise EngineError(f"it runs a plan, not {Path(onnx_path).name}; make one with `python -m trt_build`")
-    file = plan(precision or "fp16")
     try:
-        return TensorRT(file, callers)
-    except UnloadableError:
-        file.unlink(missing_ok=True)  # then the cache compiles it again
-        return TensorRT(plan(precision or "fp16"), callers)
+        return TensorRT(plan(precision or "fp16", ""), callers)
+    except UnloadableError as error:
+        return TensorRT(plan(precision or "fp16", error.reason), callers)

@@ -47,14 +47,16 @@ class Torch:
         self._device = torch.device(device)
         if device == "cpu":
             torch.set_num_threads(threads)
+        read = _read_here(graph)
         self._weights: dict[str, Value] = {"": None}
         self._nodes: list[tuple[str, list[str], list[str], dict[str, Any]]] = []
         for tensor in graph.initializer:
-            self._weights[tensor.name] = self._place(numpy_helper.to_array(tensor))
+            self._weights[tensor.name] = self._place(numpy_helper.to_array(tensor), here=tensor.name in read)
         for node in graph.node:
             values = {a.name: helper.get_attribute_value(a) for a in node.attribute}
             if node.op_type == "Constant":
-                self._weights[node.output[0]] = self._place(numpy_helper.to_array(values["value"]))
+                made = numpy_helper.to_array(values["value"])
+                self._weights[node.output[0]] = self._place(made, here=node.output[0] in read)
             else:
                 if "value" in values:
                     values["value"] = torch.from_numpy(numpy_helper.to_array(values["value"]).copy())
@@ -63,10 +65,10 @@ class Torch:
         name = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {threads} threads"
         self.device = f"{name}, torch {torch.__version__}"
 
-    def _place(self, array: Any) -> Tensor:
-        """Weights go to the device; whole numbers and single values stay: they are shapes and bounds."""
+    def _place(self, array: Any, *, here: bool) -> Tensor:
+        """Weights go to the device; whole numbers, single values and what is read ``here`` stay: shapes and bounds."""
         tensor = torch.from_numpy(np.array(array))
-        return tensor if tensor.dtype == torch.int64 or tensor.dim() == 0 else tensor.to(self._device)
+        return tensor if here or tensor.dtype == torch.int64 or tensor.dim() == 0 else tensor.to(self._device)
 
     def _run(self, crops: Tensor) -> Tensor:
         values = {**self._weights, self._ends[0]: crops}
@@ -92,6 +94,7 @@ class Torch:
         if count not in self._graphs:
             fed = crops.to(self._device)
             aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            aside.wait_stream(torch.cuda.current_stream())  # which brings the crops there
             with torch.cuda.stream(aside):  # once outside the capture: libraries set themselves up there
                 self._run(fed)
             aside.synchronize()
@@ -108,6 +111,19 @@ class Torch:
         """Free the weights and graphs."""
         self._graphs.clear()
         self._weights.clear()
+
+
+def _read_here(graph: Any) -> set[str]:
+    """What is read as numbers, and all that it is made of: while a CUDA graph is captured the GPU may not be asked."""
+    read = set()
+    for node in reversed(graph.node):
+        if node.op_type in ("Clip", "Pad", "Resize"):
+            read |= set(node.input[1:])
+        elif node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            read |= set(node.input[2:])
+        elif node.op_type != "Shape" and read & set(node.output):
+            read |= set(node.input)
+    return read
 
 
 def _pads(attributes: dict[str, Any]) -> list[int]:

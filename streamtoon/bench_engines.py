@@ -5,34 +5,44 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 import engines
 import engines.nvidia
+import engines.tensorrt
 import trt_build
-from engines import MAX_BATCH, U8, Engine, EngineError
+from engines import U8, Engine, EngineError
 from trt_build import cost, crops
+from trt_build.munet import munet
 from trt_build.resnet9 import resnet9
 
-BATCHES: Final = (1, 2, 4, 8, 16, 32, 64, 256, 512)
+SMALL: Final = (1, 2, 4, 8)  # batches of the plan that everything else uses
+LARGE: Final = (16, 32, 64, 256, 512)  # of another plan: what a card does at most
+LESS: Final = (16, 32, 64)  # of the plan that is taken where memory does not hold the large one
+CALLERS: Final = 2  # that draw at a time: one copies in and out while the other's crops are drawn
 PRECISIONS: Final = ("fp16", "fp32", "int8")
-SECONDS: Final = 1.0  # that a batch size is measured for, at least FEWEST calls
+# in fp16 and fp32, measured on a GPU alone
+MADE: Final[dict[str, Callable[[], bytes]]] = {"munet32": lambda: munet(32), "resnet9": resnet9}
+SECONDS: Final = 1.0  # that a batch size is warmed and measured for, at least FEWEST calls
 FEWEST: Final = 5
 OTHERS: Final = ("onnxruntime:gpu", "onnxruntime:cpu", "openvino")
-RESNET9: Final = "resnet9"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One network by one engine with one batch size. A call is crops in ordinary memory to drawings in ordinary memory.
 
-    ms, ms_p95   of a call: median, 95th percentile
-    floor_ratio  the median over the card's floor (trt_build.cost); None off TensorRT and for INT8
-    matrix       share of the card's measured matrix rate that the call's arithmetic reaches; None as above
+    ms, ms_p95        of a call: median, 95th percentile
+    crops_per_second  of one caller
+    together          of CALLERS at a time; None where one alone was measured
+    floor_ratio       the median over the card's floor (trt_build.cost); None off TensorRT and for INT8
+    matrix            share of the card's measured matrix rate that the better of the two rates reaches; None as above
     """
 
     network: str
@@ -42,8 +52,23 @@ class Row:
     ms: float
     ms_p95: float
     crops_per_second: float
+    together: float | None
     floor_ratio: float | None
     matrix: float | None
+
+    def as_line(self) -> str:
+        """A line of the table."""
+        line = f"{self.network:10} {self.engine:16} {self.precision:9} {self.batch:5} {self.ms:9.3f} {self.ms_p95:9.3f}"
+        line += f" {self.crops_per_second:9.0f} {'-' if self.together is None else format(self.together, '.0f'):>9}"
+        if self.floor_ratio is not None and self.matrix is not None:
+            line += f"  {self.floor_ratio:4.1f}x  {100 * self.matrix:4.0f} %"
+        return line
+
+
+HEAD: Final = (
+    f"{'network':10} {'engine':16} {'precision':9} {'batch':>5} {'ms':>9} {'p95':>9} {'crops/s':>9} {'together':>9}"
+    "  floor  matrix"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,96 +88,153 @@ class Result:
         if self.memory_gb_per_second is not None:
             rates = ", ".join(f"{kind} {rate:.0f} TFLOP/s" for kind, rate in self.matrix_tflops.items())
             lines.append(f"measured: matrix {rates}; memory {self.memory_gb_per_second:.0f} GB/s")
-        heads = f"{'network':10} {'engine':16} {'precision':9} {'batch':>5} {'ms':>9} {'p95':>9} {'crops/s':>9}"
-        lines.append(f"{heads}  floor  matrix")
-        for r in self.rows:
-            line = f"{r.network:10} {r.engine:16} {r.precision:9} {r.batch:5} {r.ms:9.3f} {r.ms_p95:9.3f}"
-            line += f" {r.crops_per_second:9.0f}"
-            if r.floor_ratio is not None and r.matrix is not None:
-                line += f"  {r.floor_ratio:4.1f}x  {100 * r.matrix:4.0f} %"
-            lines.append(line)
+        lines += [HEAD, *(row.as_line() for row in self.rows)]
         return "\n".join([*lines, *(f"not here: {name}: {why}" for name, why in self.not_here.items())])
 
 
-def bench_engines(style: str, networks: list[str], threads: int, say: Callable[[str], None]) -> Result:
-    """Measure ``style`` and ``networks`` (styles, ONNX files); on a GPU a full-size CycleGAN as well.
+class _Run(NamedTuple):
+    """An engine to measure, and how: which batches, by how many callers at a time."""
 
-    say: is told what is measured next. Raises EngineError for a network that cannot be read.
+    engine: str
+    precision: str
+    batches: tuple[int, ...]
+    callers: int
+    load: Callable[[], Engine]
+
+
+def bench_engines(style: str, networks: list[str], threads: int, say: Callable[[str], None]) -> Result:
+    """Measure ``style`` and ``networks`` (styles, ONNX files); on a GPU a wider one and a full-size CycleGAN as well.
+
+    say: is told what is measured next, and every row. Raises EngineError for a network that cannot be read.
     """
     rows: list[Row] = []
     not_here: dict[str, str] = {}
-    rates: cost.Rates | None = None
     gpu = library = ""
     try:
-        card, found = engines.nvidia.gpu(), engines.nvidia.library()
+        found, card = engines.nvidia.ready()
         gpu = f"{card.name}, compute capability {card.capability}, driver for CUDA {card.cuda}"
         library = f"{found.name} {found.version}"
-        rates = cost.rates()
     except EngineError as error:
         not_here["tensorrt"] = str(error)
+    rates = _rates(not_here) if gpu else None
     with tempfile.TemporaryDirectory() as folder:
         names = [style, *networks]
-        if rates is not None:
-            Path(folder, f"{RESNET9}.onnx").write_bytes(resnet9())
-            names.append(str(Path(folder, f"{RESNET9}.onnx")))
+        for made, graph in MADE.items() if gpu else ():
+            names.append(str(Path(folder, f"{made}.onnx")))
+            Path(names[-1]).write_bytes(graph())
         for name in names:
             source = trt_build.read(name)
-            pictures = crops.default(source.size)
-            for engine_name, kind, load in _loads(source, threads, gpu=rates is not None):
-                say(f"{source.name}, {engine_name}, {kind}")
-                try:
-                    engine = load()
-                    rows += _rows(source, (engine_name, kind), engine, pictures, rates)
-                    engine.close()
-                except EngineError as error:
-                    not_here[f"{source.name}, {engine_name}, {kind}"] = str(error)
+            for choices in _runs(source, threads, gpu=bool(gpu)):
+                rows += _measured(source, choices, rates, not_here, say)
     flop = {} if rates is None else {kind: round(rate / 1e12, 1) for kind, rate in rates.flop.items()}
     memory = None if rates is None else round(rates.memory / 1e9)
     return Result(gpu, library, flop, memory, rows, not_here)
 
 
-def _loads(source: trt_build.Source, threads: int, *, gpu: bool) -> Iterator[tuple[str, str, Callable[[], Engine]]]:
-    """Engine, precision, and how to load it."""
-
-    def compiled(kind: str) -> Callable[[], Engine]:
-        most = BATCHES[-1]
-        return lambda: engines.load(
-            "tensorrt", source.onnx, plan=lambda _: trt_build.plan(source, kind, profile=(1, 64, most)).path
-        )
-
-    def plain(name: str) -> Callable[[], Engine]:
-        return lambda: engines.load(name, source.onnx, threads=threads)
-
-    if gpu:
-        yield from (("tensorrt", kind, compiled(kind)) for kind in PRECISIONS)
-    yield from ((name, "its own" if name == "openvino" else "fp32", plain(name)) for name in OTHERS)
+def _rates(not_here: dict[str, str]) -> cost.Rates | None:
+    try:
+        return cost.rates()
+    except EngineError as error:
+        not_here["the card's floor"] = str(error)
+        return None
 
 
-def _rows(
-    source: trt_build.Source, what: tuple[str, str], engine: Engine, pictures: U8, rates: cost.Rates | None
-) -> Iterator[Row]:
-    name, kind = what
-    counted = cost.cost(source.onnx, source.size) if rates is not None and name == "tensorrt" else None
-    for batch in BATCHES if name == "tensorrt" else [b for b in BATCHES if b <= MAX_BATCH]:
-        times = _times(engine, np.ascontiguousarray(np.resize(pictures, (batch, *pictures.shape[1:]))))
+def _runs(source: trt_build.Source, threads: int, *, gpu: bool) -> Iterator[tuple[_Run, ...]]:
+    """What to measure; of several that stand together the first that the GPU's memory holds."""
+
+    def compiled(kind: str, batches: tuple[int, ...], callers: int) -> _Run:
+        profile = trt_build.PROFILE if batches == SMALL else (batches[0], 64, batches[-1])
+
+        def plan(precision: str, refused: str) -> Path:
+            return trt_build.plan(source, precision, profile=profile, refused=refused).path
+
+        def load() -> Engine:
+            return engines.tensorrt.load(source.onnx, kind, plan=plan, callers=callers)
+
+        return _Run("tensorrt", kind, batches, callers, load)
+
+    def plain(name: str) -> _Run:
+        kind = "its own" if name == "openvino" else "fp32"
+        return _Run(name, kind, SMALL, 1, lambda: engines.load(name, source.onnx, threads=threads))
+
+    for kind in PRECISIONS if gpu else ():
+        if kind == "int8" and source.name in MADE:
+            continue  # their weights were never trained: there is nothing to calibrate
+        yield (compiled(kind, SMALL, CALLERS),)
+        yield (compiled(kind, LARGE, CALLERS), compiled(kind, LARGE, 1), compiled(kind, LESS, CALLERS))
+    yield from ((plain(name),) for name in OTHERS)
+
+
+def _measured(
+    source: trt_build.Source,
+    choices: tuple[_Run, ...],
+    rates: cost.Rates | None,
+    not_here: dict[str, str],
+    say: Callable[[str], None],
+) -> list[Row]:
+    """The rows of the first of ``choices`` that does not run out of GPU memory; what fails is added to ``not_here``."""
+    for run in choices:
+        what = f"{source.name}, {run.engine}, {run.precision}, {run.batches[-1]} crops, {run.callers} at a time"
+        say(what)
+        try:
+            with closing(run.load()) as engine:
+                rows = _rows(source, run, engine, rates)
+        except EngineError as error:
+            not_here[what] = str(error)
+            if engines.nvidia.FULL not in str(error):
+                break
+        else:
+            for row in rows:
+                say(row.as_line())
+            return rows
+    return []
+
+
+def _rows(source: trt_build.Source, run: _Run, engine: Engine, rates: cost.Rates | None) -> list[Row]:
+    pictures = crops.default(source.size)
+    counted = cost.cost(source.onnx, source.size) if rates is not None and run.engine == "tensorrt" else None
+    rows = []
+    for batch in reversed(run.batches):  # the largest first: whether memory holds it shows at once
+        fed = np.ascontiguousarray(np.resize(pictures, (batch, *pictures.shape[1:])))
+        times = _times(engine, fed)
         middle, late = (float(np.percentile(times, p)) for p in (50, 95))
+        together = None if run.callers == 1 else _together(engine, fed, run.callers)
         ratio = matrix = None
-        if counted is not None and rates is not None and kind in rates.flop:
-            ratio = round(middle / counted.floor(batch, kind, rates), 2)
-            matrix = round(counted.flop * batch / middle / rates.flop[kind], 3)
-        yield Row(
-            source.name, name, kind, batch, round(1000 * middle, 3), round(1000 * late, 3), round(batch / middle, 1),
-            ratio, matrix,
+        if counted is not None and rates is not None and run.precision in rates.flop:
+            ratio = round(middle / counted.floor(batch, run.precision, rates), 2)
+            matrix = round(counted.flop * max(batch / middle, together or 0) / rates.flop[run.precision], 3)
+        rows.append(
+            Row(
+                source.name, run.engine, run.precision, batch, round(1000 * middle, 3), round(1000 * late, 3),
+                round(batch / middle, 1), together, ratio, matrix,
+            )
         )  # fmt: skip
+    return rows[::-1]
 
 
 def _times(engine: Engine, batch: U8) -> list[float]:
-    """Seconds of each call, after two that warm it."""
-    for _ in range(2):
-        engine(batch)
+    """Seconds of each call; as many before them warm it: graphs, clocks, kernels that are compiled beside drawing."""
     times: list[float] = []
-    while sum(times) < SECONDS or len(times) < FEWEST:
-        began = time.perf_counter()
-        engine(batch)
-        times.append(time.perf_counter() - began)
+    for _warm in (True, False):
+        times.clear()
+        while sum(times) < SECONDS or len(times) < FEWEST:
+            began = time.perf_counter()
+            engine(batch)
+            times.append(time.perf_counter() - began)
     return times
+
+
+def _together(engine: Engine, batch: U8, callers: int) -> float:
+    """Crops a second that ``callers`` threads are given together."""
+    began = time.perf_counter()
+
+    def call(_number: int) -> int:
+        calls = 0
+        while time.perf_counter() < began + SECONDS or calls < FEWEST:
+            engine(batch)
+            calls += 1
+        return calls
+
+    with ThreadPoolExecutor(callers) as pool:
+        calls = sum(pool.map(call, range(callers)))
+    return round(calls * len(batch) / (time.perf_counter() - began), 1)

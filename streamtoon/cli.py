@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -82,11 +83,8 @@ def _engine(args: argparse.Namespace, style: Style, threads: int, *, swap: bool 
         engines.known(args.engine)
     except engines.EngineError as error:
         raise UsageError(str(error)) from error
-    progress = Progress()
-    try:
+    with closing(Progress()) as progress:
         return (engine.live if swap else engine.load)(args.engine, style, threads=threads, say=_say, progress=progress)
-    finally:
-        progress.end()
 
 
 def _toon(args: argparse.Namespace, *, private: bool = False, live: bool = False, meter: Meter | None = None) -> Toon:

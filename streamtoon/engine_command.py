@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ def run(action: str, style: str, precision: str, *, json: bool, crops: Path | No
             made = _build(source, precision, folder, pictures)
             table, said = made.as_text(), made.as_json()
         else:
-            results = check.check(source, pictures, folder=folder, threads=_cores())
+            with closing(Progress("checking")) as progress:
+                results = check.check(source, pictures, folder=folder, threads=_cores(), progress=progress)
             refused = check.refused(results)
             table, said = check.as_table(results), {"engines": [asdict(r) for r in results]}
     print(_json(said) if json else table)
@@ -52,11 +54,8 @@ def _pictures(folder: Path | None, size: int) -> U8 | None:
 
 
 def _build(source: trt_build.Source, precision: str, folder: Path, pictures: U8 | None) -> trt_build.Made:
-    progress = Progress()
-    try:
+    with closing(Progress()) as progress:
         return trt_build.plan(source, precision, folder=folder, calibration=pictures, progress=progress)
-    finally:
-        progress.end()
 
 
 def _listed(style: str, folder: Path) -> tuple[str, dict[str, Any]]:
@@ -67,7 +66,7 @@ def _listed(style: str, folder: Path) -> tuple[str, dict[str, Any]]:
     rows = []
     for plan in kept:
         key = asdict(plan.key) if plan.key is not None else None
-        what = plan.flaw or (f"{key['gpu']}, {key['module']} {key['version']}, CUDA {key['cuda']}" if key else "")
+        what = plan.flaw or (f"{plan.key.card}, {plan.key.module} {plan.key.version}" if plan.key else "")
         lines.append(f"{plan.path.name:40} {plan.size / 1e6:6.1f} MB  {what}")
         rows.append({"plan": str(plan.path), "bytes": plan.size, "made": plan.made, "key": key, "flaw": plan.flaw})
     return "\n".join(lines), {"engines": [asdict(e) for e in found], "folder": str(folder), "plans": rows}

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from engines import MAX_BATCH, U8, Engine, EngineError
+from engines import MAX_BATCH, U8, Engine
 from trt_build.precision import psnr
 
 LIKE: Final = 35.0  # dB, least PSNR between the drawings of the two engines; the parity gate asks 38 of INT8
@@ -93,11 +93,7 @@ class Swap:
             if self._closed.is_set():
                 return "nobody waits for it"
             engine(np.resize(crops, (count, *crops.shape[1:])))
-        made = engine(crops)
-        if made.shape != drawn.shape or made.dtype != drawn.dtype:
-            raise EngineError(f"it gave {made.dtype} {made.shape} for crops {crops.shape}")
-        found = psnr(made, drawn)
-        return "" if found >= LIKE else f"its drawing is {found:.1f} dB from {self._first.name}'s, not {LIKE:.0f}"
+        return unlike(engine, crops, drawn, self._first.name)
 
     def close(self) -> None:
         """Close every engine; one that is still being made closes itself."""
@@ -109,6 +105,15 @@ class Swap:
             self._next = None
         for engine in {id(e): e for e in held if e is not None}.values():
             engine.close()
+
+
+def unlike(engine: Engine, crops: U8, drawn: U8, whose: str) -> str:
+    """Why ``engine`` does not draw ``crops`` as another one did, which is ``drawn``; empty where it does."""
+    made = engine(crops)
+    if made.shape != drawn.shape or made.dtype != drawn.dtype:
+        return f"it gave {made.dtype} {made.shape} for crops {crops.shape}"
+    found = psnr(made, drawn)
+    return "" if found >= LIKE else f"its drawing is {found:.1f} dB from {whose}'s, not {LIKE:.0f}"
 
 
 def _words(error: Exception) -> str:

@@ -1,25 +1,122 @@
-"""bench engines, measured briefly on this machine."""
+"""bench engines, measured briefly: on this machine, and on a card made of host memory (engines/fake_cuda.py)."""
 
 import json
+import sys
 from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+
+import trt_build
+from engines import EngineError, nvidia
 from streamtoon import bench_engines
+from trt_build import cost
 from trt_build.resnet9 import resnet9
 
+sys.path.insert(0, str(Path(__file__).parent / "engines"))
+import fake_cuda
 
-def test_engines_here_are_measured_and_the_others_are_told(tmp_path, monkeypatch):
+SIZE = 16
+
+
+@pytest.fixture(autouse=True)
+def _brief(monkeypatch):
     monkeypatch.setattr(bench_engines, "SECONDS", 0.01)
     monkeypatch.setattr(bench_engines, "FEWEST", 2)
-    file = tmp_path / "small.onnx"
-    file.write_bytes(resnet9(64, width=8, blocks=1))
+
+
+@pytest.fixture
+def card(monkeypatch, tmp_path):
+    """A scripted card and data-centre TensorRT; its networks are tiny, its plans no plans. Gives its CUDA."""
+    cuda = fake_cuda.Cuda()
+    trt = fake_cuda.Trt(cuda, most=512, size=SIZE)
+    monkeypatch.setattr(nvidia, "runtime", lambda: cuda)
+    monkeypatch.setattr(nvidia, "library", lambda: nvidia.Library(trt, "tensorrt", "11.4"))
+    monkeypatch.setattr(cost, "rates", lambda: cost.Rates({"fp32": 1e12, "fp16": 2e12}, 1e12))
+    monkeypatch.setattr(bench_engines, "MADE", {"resnet9": lambda: resnet9(SIZE, width=8, blocks=1)})
+    cuda.profiles = []
+
+    def plan(source, kind, *, profile, refused):
+        cuda.profiles.append((source.name, kind, profile))
+        (tmp_path / "small.plan").write_bytes(b"plan")
+        return SimpleNamespace(path=tmp_path / "small.plan")
+
+    monkeypatch.setattr(trt_build, "plan", plan)
+    return cuda
+
+
+@pytest.fixture
+def small(tmp_path):
+    """The file of a small network."""
+    (tmp_path / "small.onnx").write_bytes(resnet9(SIZE, width=8, blocks=1, seed=1))
+    return str(tmp_path / "small.onnx")
+
+
+def test_engines_here_are_measured_and_the_others_are_told(small):
     told = []
-    result = bench_engines.bench_engines(str(file), [], 1, told.append)
-    assert told[-1] == "small, openvino, its own"
+    result = bench_engines.bench_engines(small, [], 1, told.append)
+    assert "small, openvino, its own, 8 crops, 1 at a time" in told
     rows = {(r.engine, r.batch): r for r in result.rows}
-    assert {b for e, b in rows if e == "openvino"} == {1, 2, 4, 8}
+    assert [b for e, b in rows if e == "openvino"] == [1, 2, 4, 8]
     assert all(0 < r.ms <= r.ms_p95 and r.crops_per_second > 0 for r in result.rows)
     if not result.gpu:
         assert "tensorrt" in result.not_here
         assert all(r.floor_ratio is None for r in result.rows)
     assert json.loads(json.dumps(asdict(result)))["rows"]
     assert len(result.as_table().splitlines()) >= 2 + len(result.rows)
+
+
+def test_a_card_is_measured_in_every_batch_and_precision(card, small):
+    told = []
+    result = bench_engines.bench_engines(small, [], 1, told.append)
+    rows = [r for r in result.rows if r.engine == "tensorrt"]
+    batches = [1, 2, 4, 8, 16, 32, 64, 256, 512]
+    assert [r.batch for r in rows if (r.network, r.precision) == ("small", "fp16")] == batches
+    kinds = [("small", "fp16"), ("small", "fp32"), ("small", "int8"), ("resnet9", "fp16"), ("resnet9", "fp32")]
+    assert list(dict.fromkeys((r.network, r.precision) for r in rows)) == kinds
+    assert all(r.together > 0 for r in rows)
+    assert all((r.floor_ratio is None) == (r.matrix is None) == (r.precision == "int8") for r in rows)
+    one = next(r for r in rows if (r.network, r.precision, r.batch) == ("small", "fp16", 64))
+    counted = cost.cost(Path(small), SIZE)
+    floor = counted.floor(64, "fp16", cost.Rates({"fp16": 2e12}, 1e12))
+    assert one.floor_ratio == pytest.approx(one.ms / 1000 / floor, rel=0.05)
+    assert one.matrix == pytest.approx(counted.flop * max(one.crops_per_second, one.together) / 2e12, abs=0.001)
+    assert {p for _, _, p in card.profiles} == {(1, 4, 8), (16, 64, 512)}  # the plan that live uses, and a large one
+    assert result.gpu.startswith("Fake GPU, compute capability 8.9")
+    assert result.matrix_tflops == {"fp32": 1.0, "fp16": 2.0}
+    assert one.as_line() in told
+    assert one.as_line() in result.as_table()
+    assert card.blocks == {}
+
+
+@pytest.mark.parametrize(
+    ("lanes", "largest"),
+    [(1.5, 512), (0.5, 64)],  # one caller alone with the large plan; two with the plan of less
+)
+def test_what_does_not_fit_the_cards_memory_is_measured_smaller(card, small, lanes, largest):
+    card.room = int(lanes * 2 * 512 * SIZE * SIZE * 7) + 1000
+    real = fake_cuda.Trt.Runtime
+
+    def runtime(trt, log):  # a plan for fewer crops has a smaller profile
+        trt.most = card.profiles[-1][2][-1]
+        return real(trt, log)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fake_cuda.Trt, "Runtime", runtime)
+        result = bench_engines.bench_engines(small, [], 1, lambda _: None)
+    rows = [r for r in result.rows if (r.network, r.engine, r.precision) == ("small", "tensorrt", "fp16")]
+    assert rows[-1].batch == largest
+    assert (rows[-1].together is None) == (largest == 512)
+    assert "out of GPU memory" in result.not_here["small, tensorrt, fp16, 512 crops, 2 at a time"]
+    assert card.blocks == {}
+
+
+def test_a_card_whose_rates_cannot_be_measured_is_measured_all_the_same(card, small, monkeypatch):
+    def none():
+        raise EngineError("it is too warm")
+
+    monkeypatch.setattr(cost, "rates", none)
+    result = bench_engines.bench_engines(small, [], 1, lambda _: None)
+    assert result.not_here["the card's floor"] == "it is too warm"
+    assert any(r.engine == "tensorrt" and r.floor_ratio is None for r in result.rows)

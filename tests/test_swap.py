@@ -3,6 +3,7 @@
 Scripted engines; the loop around them is the real one.
 """
 
+import re
 import threading
 import time
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 from test_live import CLIP, Ink, check, paced, run
 
+import engines.openvino
+import engines.tensorrt
 from engines import EngineError
 from streamtoon import engine as engine_of
 from streamtoon import styles
@@ -201,6 +204,40 @@ def test_a_live_picture_is_never_raw_repeated_or_skipped_by_it(style_folder, sai
     assert order == sorted(order)
     assert live.said == []
     assert live.new + live.dropped == len(CLIP)  # a busy machine drops frames, and nothing else is lost
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (None, ""),
+        (other_picture, r"its drawing is \d+\.\d dB from openvino's, not 35"),
+        (wrong_shape, r"it gave uint8 \(2, 8, 256, 4\) for crops \(2, 256, 256, 3\)"),
+        (raises, "out of GPU memory"),
+    ],
+)
+def test_a_film_takes_no_engine_that_fails_or_draws_something_else(said, monkeypatch, fault, why):
+    """As a card that TensorRT loads a plan on and cannot draw on: "auto" goes on, and says why."""
+    style = styles.load("ink")
+    real = engines.openvino.load(style.onnx, threads=2)
+
+    class Gpu(Ink):
+        name, device = "tensorrt", "a card"
+
+        def __call__(self, crops):
+            drawn = real(crops)
+            return drawn if self.fault is None else self.fault(1, drawn)
+
+    gpu = Gpu(fault)
+    monkeypatch.setattr(engines.tensorrt, "load", lambda *_a, **_k: gpu)
+    engine = engine_of.load("auto", style, threads=1, say=said.append)
+    assert (engine is gpu) == (fault is None)
+    assert gpu.closed == (fault is not None)
+    assert engine.name == ("openvino" if fault else "tensorrt")
+    if fault:
+        assert re.search(f" / not tensorrt: it is refused: {why}", said[-1])
+    engine.close()
+    assert engine_of.load("tensorrt", style, threads=1) is gpu  # who asks for it by name gets it, whatever it does
+    real.close()
 
 
 def test_live_starts_on_the_cpu_and_films_do_not_swap(said):

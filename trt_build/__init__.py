@@ -50,7 +50,8 @@ class Made:
         )
         facts = [f"  {name:12} {value or '-'}" for name, value in asdict(self.key).items()]
         size = self.path.stat().st_size / 1e6
-        return "\n".join([f"{self.path} ({size:.1f} MB), {how}", f"{self.path.with_suffix('.json')}:", *facts])
+        head = f"{self.path} ({size:.1f} MB) for {self.key.card}, {how}"
+        return "\n".join([head, f"{self.path.with_suffix('.json')}:", *facts])
 
 
 def plan(
@@ -60,13 +61,15 @@ def plan(
     profile: Profile = PROFILE,
     folder: Path | None = None,
     calibration: U8 | None = None,
+    refused: str = "",
     progress: Callable[[str, float], None] = lambda _name, _share: None,
     cancel: threading.Event | None = None,
 ) -> Made:
     """The plan of ``source`` for this machine, compiled where the cache does not hold it.
 
     kind: one of precision.KINDS. calibration: uint8 (N, size, size, 3) crops for "int8", the portrait's by default.
-    folder: the cache's. progress: is told a phase and its share, 0..1. cancel: set from another thread, ends it soon.
+    folder: the cache's. refused: why TensorRT did not take the plan that is there; then it is compiled again.
+    progress: is told a phase and its share, 0..1. cancel: set from another thread, ends it soon.
     """
     if kind not in precision.KINDS:
         raise EngineError(f"no precision is called {kind!r}; choose one of {', '.join(precision.KINDS)}")
@@ -74,12 +77,18 @@ def plan(
     if kind == "int8" and calibration is None:
         calibration = crops.default(source.size, crops.CALIBRATION)
     key = cache.key(source, kind, profile, calibration if kind == "int8" else None)
-    found, why = cache.find(place, source.name, key)
+    found, why = (None, f"it does not load: {refused}") if refused else cache.find(place, source.name, key)
     if found is not None:
         return Made(found.path, key, found.seconds, built=False, why=why)
     cache.writable(place)
+
+    def tell(phase: str, share: float) -> None:
+        if cancel is not None and cancel.is_set():
+            raise EngineError("compiling was cancelled")
+        progress(phase, share)
+
     began = time.perf_counter()
-    graph = precision.graph(source, kind, calibration)
+    graph = precision.graph(source, kind, calibration, tell)
     data = compile(graph, profile, timing=cache.timing(place, key), progress=progress, cancel=cancel)
     seconds = round(time.perf_counter() - began, 2)
     return Made(cache.store(place, source.name, key, data, seconds), key, seconds, built=True, why=why)

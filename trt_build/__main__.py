@@ -1,4 +1,7 @@
-"""``python -m trt_build STYLE``: compile a plan, or find it. ``python -m trt_build check STYLE``: the parity gate."""
+"""``trt_build STYLE``: compile a plan, or find it. ``trt_build check STYLE``: the parity gate.
+
+Also as ``python -m trt_build``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,32 +22,32 @@ from trt_build.progress import Progress
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code: 0 done; 1 it could not be done, or an engine is refused; 130 Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m trt_build", description=__doc__)
-    parser.add_argument(
-        "words", nargs="+", metavar="[check] STYLE", help="a shipped style, the folder of one, or an ONNX file"
-    )
+    parser = argparse.ArgumentParser(
+        prog="trt_build", description=__doc__, usage="%(prog)s [check] STYLE [--precision KIND] [--crops CROPS] "
+        "[--cache FOLDER] [--json]",
+    )  # fmt: skip
+    parser.add_argument("words", nargs="+", metavar="STYLE", help="a shipped style, the folder of one, or an ONNX file")
     parser.add_argument("--precision", choices=KINDS, default="fp16", help="of the plan (default: fp16)")
     parser.add_argument(
         "--crops", type=Path, help="folder of square pictures, or an .npz, to calibrate INT8 or to check on"
     )
-    parser.add_argument("--cache", type=Path, help="folder of the plans (default: this user's cache)")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="folder of the plans (default: this user's cache)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(arguments)
     checking = args.words[0] == "check" and len(args.words) == 2
-    if not checking and len(args.words) != 1:
+    if (not checking and len(args.words) != 1) or args.words == ["check"]:
         parser.error(f"give one style, or check and one style, not {' '.join(args.words)!r}")
     try:
         source = read(args.words[-1])
         pictures = crops.read(args.crops, source.size) if args.crops else None
+        with closing(Progress("checking" if checking else "compiling")) as progress:
+            if checking:
+                results = gate.check(source, pictures, folder=args.cache, progress=progress)
+            else:
+                made = plan(source, args.precision, folder=args.cache, calibration=pictures, progress=progress)
         if checking:
-            results = gate.check(source, pictures, folder=args.cache)
             print(json.dumps({"engines": [asdict(r) for r in results]}) if args.json else gate.as_table(results))
             return 1 if gate.refused(results) else 0
-        progress = Progress()
-        try:
-            made = plan(source, args.precision, folder=args.cache, calibration=pictures, progress=progress)
-        finally:
-            progress.end()
         print(json.dumps(made.as_json()) if args.json else made.as_text())
     except EngineError as error:
         sys.stderr.write(f"error: {' '.join(str(error).split())}\n")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from engines import U8, EngineError, nvidia
+from engines import U8, EngineError, files, nvidia
 from trt_build.compiler import Profile
 from trt_build.source import Source
 
@@ -49,6 +48,11 @@ class Key:
     gpu: str
     capability: str
     recipe: int
+
+    @property
+    def card(self) -> str:
+        """The GPU, for people."""
+        return "every RTX GPU" if self.gpu == NO_GPU else f"{self.gpu} ({self.capability}), CUDA {self.cuda}"
 
     @property
     def short(self) -> str:
@@ -91,14 +95,13 @@ def key(source: Source, precision: str, profile: Profile, calibration: U8 | None
 
 def find(folder: Path, name: str, wanted: Key) -> tuple[Kept | None, str]:
     """The plan with that key, or why there is none: what is wrong with it, or how the nearest one differs."""
-    kept = entries(folder)
-    for one in kept:
-        if one.path == _path(folder, name, wanted):
-            return (None, one.flaw) if one.flaw else (one, "")
-    others = [o.key for o in kept if o.key is not None and o.path.name.startswith(f"{name}-{wanted.precision}-")]
-    if not others:
-        return None, "there was none"
-    return None, min((difference(other, wanted) for other in others), key=len)
+    stem = _path(folder, name, wanted).with_suffix("")
+    stems = _stems(folder)
+    if stem in stems:
+        one = _entry(stem)
+        return (None, one.flaw) if one.flaw else (one, "")
+    nearly = [_entry(s, hashed=False).key for s in stems if s.name.startswith(f"{name}-{wanted.precision}-")]
+    return None, min((difference(k, wanted) for k in nearly if k is not None), key=len, default="there was none")
 
 
 def difference(other: Key, wanted: Key) -> str:
@@ -109,8 +112,11 @@ def difference(other: Key, wanted: Key) -> str:
 
 def entries(folder: Path) -> list[Kept]:
     """Every plan in the folder, the newest last; a plan without its .json, or the other way round, has a flaw."""
-    stems = {p.with_suffix("") for p in _ours(folder) if p.suffix in (".plan", ".json")}
-    return sorted((_entry(stem) for stem in stems), key=lambda kept: (kept.made, kept.path))
+    return sorted((_entry(stem) for stem in _stems(folder)), key=lambda kept: (kept.made, kept.path))
+
+
+def _stems(folder: Path) -> set[Path]:
+    return {p.with_suffix("") for p in _ours(folder) if p.suffix in (".plan", ".json")}
 
 
 def _ours(folder: Path) -> list[Path]:
@@ -118,7 +124,8 @@ def _ours(folder: Path) -> list[Path]:
     return [p for p in folder.glob("*") if OURS.fullmatch(p.name)]
 
 
-def _entry(stem: Path) -> Kept:
+def _entry(stem: Path, *, hashed: bool = True) -> Kept:
+    """What is kept under ``stem``. hashed: read the plan itself as well, which for all of them takes a while."""
     plan, card = Path(f"{stem}.plan"), Path(f"{stem}.json")
     size = plan.stat().st_size if plan.is_file() else 0
     try:
@@ -136,7 +143,7 @@ def _entry(stem: Path) -> Kept:
         flaw = "the plan is gone"
     elif size != whole:
         flaw = f"it is cut off: {size} of {whole} bytes"
-    elif hashlib.sha256(plan.read_bytes()).hexdigest() != sha256:
+    elif hashed and hashlib.sha256(plan.read_bytes()).hexdigest() != sha256:
         flaw = "it is damaged: another sha256 than its .json says"
     elif not stem.name.endswith(found.short):
         flaw = "it is another's: its .json has the key of another plan"
@@ -153,9 +160,13 @@ def store(folder: Path, name: str, at: Key, plan: bytes, seconds: float) -> Path
         "made": datetime.now(UTC).isoformat(timespec="seconds"), "key": asdict(at),
     }  # fmt: skip
     with _told(folder):
-        _write(path, plan)
-        _write(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
-    path.with_suffix(".kernels").unlink(missing_ok=True)
+        files.write(path, plan)
+        try:
+            files.write(path.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
+        except OSError:
+            path.unlink()  # the disk is full: a plan without its .json would only keep it so
+            raise
+        path.with_suffix(".kernels").unlink(missing_ok=True)
     return path
 
 
@@ -186,18 +197,6 @@ def _path(folder: Path, name: str, at: Key) -> Path:
     return folder / f"{name}-{at.precision}-{at.short}.plan"
 
 
-def _write(file: Path, data: bytes) -> None:
-    """Beside its place first, then into it: a reader sees the old file or the new one."""
-    handle, part = tempfile.mkstemp(dir=file.parent, prefix="streamtoon-", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        Path(part).replace(file)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
-
-
 @contextlib.contextmanager
 def _told(folder: Path) -> Iterator[None]:
     try:
@@ -205,5 +204,6 @@ def _told(folder: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or error
         raise EngineError(
-            f"the plan cache {folder} cannot be written: {reason}; free it or name another with --cache"
+            f"the plan cache {folder} cannot be written: {reason}; make room there, or name another folder: "
+            "trt_build and engine by --cache, the other commands by XDG_CACHE_HOME"
         ) from error

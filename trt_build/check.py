@@ -28,6 +28,8 @@ from trt_build.source import Source
 BATCHES: Final = (1, 4, 8)
 RUNS: Final = 12  # timed calls of each batch size
 WARM: Final = 2  # calls before them
+PATCH: Final = 16  # px
+BLOT: Final = 64.0  # levels that no patch is off on average: NaN leaves uint8 as such a blot, and the mean hides it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +53,30 @@ class Checked:
 Load = Callable[[], Engine]
 
 
-def check(source: Source, pictures: U8 | None = None, *, folder: Path | None = None, threads: int = 2) -> list[Checked]:
+def check(
+    source: Source,
+    pictures: U8 | None = None,
+    *,
+    folder: Path | None = None,
+    threads: int = 2,
+    progress: Callable[[str, float], None] = lambda _what, _share: None,
+) -> list[Checked]:
     """Every engine and precision there is, checked on ``pictures``, (N, size, size, 3) uint8; by default 64 portraits.
 
-    folder: the plan cache's. An engine that is not installed or has no device is told with ``why``, and is not refused.
+    folder: the plan cache's. progress: is told what is checked, and its share of all, 0..1.
+    An engine that is not installed or has no device is told with ``why``, and is not refused.
     """
     if pictures is None:
         pictures = crops.default(source.size)
     with tempfile.TemporaryDirectory() as made:
+        progress("the reference", 0.0)
         reference = _reference(source, pictures, threads)
-        return [
-            _one(name, kind, load, pictures, reference)
-            for name, kind, load in _all(source, Path(made), folder, threads)
-        ]
+        every = list(_all(source, Path(made), folder, threads))
+        results: list[Checked] = []
+        for name, kind, load in every:
+            progress(f"{name} {kind}", (len(results) + 1) / (len(every) + 1))
+            results.append(_one(name, kind, load, pictures, reference))
+        return results
 
 
 def refused(results: list[Checked]) -> list[Checked]:
@@ -87,9 +100,10 @@ def _all(source: Source, made: Path, folder: Path | None, threads: int) -> Itera
         return lambda: engines.load(name, file or source.onnx, threads=threads)
 
     def compiled(kind: str) -> Load:
-        return lambda: engines.load(
-            "tensorrt", source.onnx, plan=lambda _: plan(source, kind, folder=folder).path, threads=threads
-        )
+        def made(_: str, refused: str) -> Path:
+            return plan(source, kind, folder=folder, refused=refused).path
+
+        return lambda: engines.load("tensorrt", source.onnx, plan=made, threads=threads)
 
     def graph(kind: str) -> Load:
         def load() -> Engine:
@@ -131,7 +145,18 @@ def _one(name: str, kind: str, load: Load, pictures: U8, reference: U8) -> Check
         ms, p95 = ({str(n): round(float(np.percentile(t, p)), 2) for n, t in times.items()} for p in (50, 95))
         need = NEED[kind]
         why = "" if found >= need else f"{found:.1f} dB from fp32, {need:.0f} are needed"
+        if not why and (worst := _blot(drawn, reference)) > BLOT:
+            why = (
+                f"{found:.1f} dB from fp32, with a blot: {PATCH} px that are {worst:.0f} levels off, as NaN leaves them"
+            )
         return Checked(name, engine.device, kind, found, ms, p95, ok=not why, why=why)
+
+
+def _blot(drawn: U8, reference: U8) -> float:
+    """How far off the worst patch is, in levels."""
+    count, size = len(drawn), drawn.shape[1] // PATCH
+    off = np.abs(drawn.astype(np.int16) - reference)[:, : size * PATCH, : size * PATCH]
+    return float(off.reshape(count, size, PATCH, size, PATCH, 4).mean(axis=(2, 4, 5)).max())
 
 
 def own(engine: Engine) -> str:
@@ -162,12 +187,13 @@ def _times(engine: Engine, pictures: U8, count: int) -> list[float]:
 
 def as_table(results: list[Checked]) -> str:
     """Everything, for people."""
-    lines = [f"{'engine':16} {'precision':9} {'dB':>6} " + "".join(f"{f'ms x{n}':>9}" for n in BATCHES) + "   device"]
+    heads = "".join(f"{f'ms x{n}, p95':>16}" for n in BATCHES)
+    lines = [f"{'engine':16} {'precision':9} {'dB':>6} {heads}   device"]
     for r in results:
         if r.psnr_db is None:
             lines.append(f"{r.engine:16} {r.precision:9} {'-':>6}   {'REFUSED: ' if r.device else ''}{r.why}")
         else:
-            times = "".join(f"{r.ms[str(n)]:9.2f}" for n in BATCHES)
+            times = "".join(f"{r.ms[n]:9.2f}{r.ms_p95[n]:7.1f}" for n in map(str, BATCHES))
             lines.append(
                 f"{r.engine:16} {r.precision:9} {r.psnr_db:6.1f} {times}   {r.device}"
                 + (f"  REFUSED: {r.why}" if r.why else "")

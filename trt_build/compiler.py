@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from engines import EngineError, nvidia, rtx
+from engines import EngineError, files, nvidia, rtx
 
 Profile = tuple[int, int, int]  # fewest, usual and most crops of a batch
 PROFILE: Final[Profile] = (1, 4, 8)
@@ -29,9 +30,9 @@ def compile(  # noqa: A001 - what it does, under its own name: trt_build.compile
     """
     library = nvidia.library()
     trt = library.trt
-    here = _gpu_here()
-    if not library.rtx and not here:
-        raise EngineError(f"tensorrt compiles only where it runs: {nvidia.NO_DRIVER}")
+    missing = _missing_gpu()
+    if missing and not library.rtx:
+        raise EngineError(f"tensorrt compiles only where it runs: {missing}")
     log = nvidia.logger(trt)
     builder = trt.Builder(log)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
@@ -43,38 +44,56 @@ def compile(  # noqa: A001 - what it does, under its own name: trt_build.compile
     monitor = _monitor(trt, progress, cancel)
     config.progress_monitor = monitor
     if library.rtx:
-        rtx.everywhere(trt, config, here=here)
+        rtx.targets(trt, config, here=not missing)
     elif timing is not None:
-        kept = timing.read_bytes() if timing.is_file() else b""
-        config.set_timing_cache(config.create_timing_cache(kept), ignore_mismatch=False)
+        _timings(config, timing)
     shapes = builder.create_optimization_profile()
     fed = network.get_input(0)
     shapes.set_shape(fed.name, *[(n, *tuple(fed.shape)[1:]) for n in profile])
     config.add_optimization_profile(shapes)
+    log.reason()  # forgets what it said about what went well in the end
     plan = _apart(lambda: builder.build_serialized_network(network, config), monitor.stop)
+    if monitor.fault is not None:
+        raise monitor.fault
     if plan is None:
         if monitor.stop.is_set():
             raise EngineError("compiling was cancelled")
-        raise EngineError(f"TensorRT could not compile the network: {log.reason()}; {OPERATOR}")
-    if not library.rtx and timing is not None:
-        _keep(timing, bytes(config.get_timing_cache().serialize()))
+        reason = log.reason()
+        raise EngineError(
+            f"TensorRT could not compile the network: {reason}" + ("" if reason == nvidia.FULL else f"; {OPERATOR}")
+        )
+    measured = config.get_timing_cache() if not library.rtx and timing is not None else None
+    if measured is not None and timing is not None:
+        with contextlib.suppress(OSError):  # it only saves time
+            files.write(timing, bytes(measured.serialize()))
     return bytes(plan)
 
 
-def _gpu_here() -> bool:
+def _missing_gpu() -> str:
+    """Why there is no GPU to compile for; empty where there is one."""
     try:
         nvidia.gpu()
-    except EngineError:
-        return False
-    return True
+    except EngineError as error:
+        return str(error)
+    return ""
+
+
+def _timings(config: Any, file: Path) -> None:
+    """Give the builder what it measured before; an empty cache where that is damaged or of another GPU."""
+    for kept in (file.read_bytes() if file.is_file() else b"", b""):
+        measured = config.create_timing_cache(kept)
+        if measured is not None and config.set_timing_cache(measured, ignore_mismatch=False):
+            return
 
 
 def _parse_error(parser: Any) -> str:
-    errors = [parser.get_error(i) for i in range(parser.num_errors)]
-    if not errors:
-        return "it gives no reason"
-    operators = ", ".join(dict.fromkeys(e.node_operator() for e in errors if e.node_operator()))
-    return nvidia.plain(f"{operators}: {errors[0].desc()}" if operators else errors[0].desc())
+    operators, reason = [], ""
+    for number in range(parser.num_errors):
+        said = parser.get_error(number)
+        operators.append(said.node_operator())
+        reason = reason or said.desc()
+    named = ", ".join(dict.fromkeys(name for name in operators if name))
+    return nvidia.plain(f"{named}: {reason}" if named else reason) or "it gives no reason"
 
 
 def _monitor(trt: Any, progress: Callable[[str, float], None], cancel: threading.Event | None) -> Any:
@@ -84,6 +103,7 @@ def _monitor(trt: Any, progress: Callable[[str, float], None], cancel: threading
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
             self.stop = cancel or threading.Event()
+            self.fault: Exception | None = None  # of ``progress``
             self._steps: dict[str, int] = {}
 
         def phase_start(self, phase_name: str, _parent_phase: str | None, num_steps: int) -> None:
@@ -100,7 +120,8 @@ def _monitor(trt: Any, progress: Callable[[str, float], None], cancel: threading
         def _tell(self, name: str, step: int) -> None:
             try:
                 progress(name, min(1.0, step / max(1, self._steps.get(name, 1))))
-            except Exception:  # noqa: BLE001 - see above
+            except Exception as error:  # noqa: BLE001 - see above
+                self.fault = error
                 self.stop.set()
 
     return Monitor()
@@ -110,31 +131,26 @@ def _apart(work: Callable[[], Any], cancel: threading.Event) -> Any:
     """``work()`` in a thread of its own: Ctrl-C reaches us here and cancels it, and never TensorRT's own code."""
     answers: list[Any] = []
     failures: list[BaseException] = []
+    done = threading.Event()  # not Thread.join: a Ctrl-C in that makes Python 3.11 take a running thread for ended
 
     def run() -> None:
         try:
             answers.append(work())
         except BaseException as error:  # noqa: BLE001 - raised again below
             failures.append(error)
+        finally:
+            done.set()
 
     thread = threading.Thread(target=run, name="compile")
-    thread.start()
     try:
-        while thread.is_alive():
-            thread.join(0.1)
+        thread.start()
+        while not done.wait(0.1):
+            pass
     except BaseException:
         cancel.set()
-        thread.join()
+        if thread in threading.enumerate():
+            done.wait()  # until then the build uses what we would free
         raise
     if failures:
         raise failures[0]
     return answers[0]
-
-
-def _keep(file: Path, data: bytes) -> None:
-    part = file.with_name(f"streamtoon-{file.stem}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(file)
-    except OSError:  # it only saves time
-        part.unlink(missing_ok=True)

@@ -19,8 +19,8 @@ BORDER: Final = 256  # px of the photo's edge continued, so that a leaning crop 
 PICTURES: Final = (".jpg", ".jpeg", ".png", ".webp")
 
 
-def default(size: int, seed: int = CHECK) -> U8:
-    """COUNT crops of the shipped portrait, (COUNT, size, size, 3) uint8 RGB; the same for the same seed.
+def default(size: int, seed: int = CHECK, count: int = COUNT) -> U8:
+    """Crops of the shipped portrait, (count, size, size, 3) uint8 RGB; the same for the same seed.
 
     Scale, lean, place, mirror, light and its colour, sensor noise: drawn from ranges that webcams show.
     """
@@ -32,7 +32,7 @@ def default(size: int, seed: int = CHECK) -> U8:
         wide = np.pad(np.asarray(picture.convert("RGB")), ((BORDER, BORDER), (BORDER, BORDER), (0, 0)), "edge")
     photo = Image.fromarray(wide)
     rng = np.random.default_rng(seed)
-    return np.stack([_crop(rng, photo, size) for _ in range(COUNT)])
+    return np.stack([_crop(rng, photo, size) for _ in range(count)])
 
 
 def _crop(rng: np.random.Generator, photo: Image.Image, size: int) -> U8:

@@ -32,11 +32,14 @@ class _Seen:
     largest: float
 
 
-def quantise(model: Any, calibration: U8, judges: tuple[Judge, Judge], need: float) -> bytes:
+def quantise(
+    model: Any, calibration: U8, judges: tuple[Judge, Judge], need: float, tell: Callable[[str, float], None]
+) -> bytes:
     """The network in INT8, near enough: the first judge finds at least ``need`` dB.
 
     model: an onnx.ModelProto with fp32 weights and named nodes, which is not changed. calibration: uint8
     (N, size, size, 3) crops. judges: PSNR in dB of a file against fp32; the second, quicker one ranks convolutions.
+    tell: is told a phase and its share, 0..1; what it raises ends this.
     Raises EngineError where even half of the convolutions in fp32 is not near enough.
     """
     judge, rank = judges
@@ -44,16 +47,20 @@ def quantise(model: Any, calibration: U8, judges: tuple[Judge, Judge], need: flo
     convs = [n for n in model.graph.node if n.op_type == "Conv" and n.input[1] in weights]
     if not convs:
         raise EngineError("the network has no convolution that INT8 could speed up")
-    seen = _watch(model, sorted({n.input[0] for n in convs}), calibration)
+    seen = _watch(model, sorted({n.input[0] for n in convs}), calibration, tell)
     scales = {name: _scale(tensor) for name, tensor in seen.items()}
     data = _placed(model, {n.name for n in convs}, scales)
     found = judge(data)
     if found >= need:
         return data
-    cost = {n.name: rank(_placed(model, {n.name}, scales)) for n in convs}
+    cost = {}
+    for number, node in enumerate(convs):
+        tell("ranking layers", number / len(convs))
+        cost[node.name] = rank(_placed(model, {node.name}, scales))
     order = sorted(cost, key=lambda name: -cost[name])  # the cheapest first
     step = max(1, len(convs) // (2 * STEPS))
     for kept in range(step, len(convs) // 2 + 1, step):
+        tell("choosing layers", 2 * kept / len(convs))
         data = _placed(model, set(order[: len(order) - kept]), scales)
         found = judge(data)
         if found >= need:
@@ -63,7 +70,7 @@ def quantise(model: Any, calibration: U8, judges: tuple[Judge, Judge], need: flo
     )
 
 
-def _watch(model: Any, tensors: list[str], crops: U8) -> dict[str, _Seen]:
+def _watch(model: Any, tensors: list[str], crops: U8, tell: Callable[[str, float], None]) -> dict[str, _Seen]:
     """What ``tensors`` hold while ``crops`` are drawn."""
     import onnxruntime as ort
     from onnx import helper
@@ -78,7 +85,8 @@ def _watch(model: Any, tensors: list[str], crops: U8) -> dict[str, _Seen]:
     rng = np.random.default_rng(0)
     samples: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in tensors}
     largest = dict.fromkeys(tensors, 0.0)
-    for crop in crops:
+    for number, crop in enumerate(crops):
+        tell("calibrating", number / len(crops))
         for name, values in zip(tensors, session.run(tensors, {fed: crop[None]}), strict=True):
             flat = values.ravel()
             samples[name].append(rng.choice(flat, SAMPLES) if flat.size > SAMPLES else flat)

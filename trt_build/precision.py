@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import copy
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from engines import MAX_BATCH, U8, EngineError
+from engines import MAX_BATCH, U8, EngineError, nvidia
 from engines import onnxruntime as runtime
 from trt_build.crops import default as portraits
 from trt_build.int8 import quantise
@@ -27,31 +28,41 @@ TRIED: Final = 24  # crops that parity is measured on while a graph is made
 CALIBRATED: Final = 40  # crops at most that scales are taken from
 
 
-def graph(source: Source, kind: str, calibration: U8 | None = None) -> bytes:
-    """The ONNX file of ``source`` in one of KINDS. calibration: uint8 crops for "int8". Raises EngineError."""
+Tell = Callable[[str, float], None]  # a phase and its share, 0..1
+
+
+def graph(source: Source, kind: str, calibration: U8 | None = None, tell: Tell = lambda _phase, _share: None) -> bytes:
+    """The ONNX file of ``source`` in one of KINDS. calibration: uint8 crops for "int8". Raises EngineError.
+
+    tell: is told how far it is; what it raises ends it.
+    """
     if kind == "fp32":
         return source.onnx.read_bytes()
     if kind == "fp16":
-        return source.fp16.read_bytes() if source.fp16 is not None else half(source.onnx, portraits(source.size)[:2])
+        if source.fp16 is not None:
+            return source.fp16.read_bytes()
+        return half(source.onnx, portraits(source.size, count=2), tell)
     if calibration is None:
         raise EngineError("INT8 needs crops to calibrate on")
-    return int8(source.onnx, calibration)
+    return int8(source.onnx, calibration, tell)
 
 
-def half(onnx_path: Path, crops: U8) -> bytes:
+def half(onnx_path: Path, crops: U8, tell: Tell = lambda _phase, _share: None) -> bytes:
     """An fp32 network in fp16, its ends as they are; the tail keeps fp32 where parity on ``crops`` asks for it.
 
     ONNX Runtime judges, which on a CPU computes fp16 graphs in fp32: it sees weights and ranges that half cannot hold.
     What half arithmetic costs shows on the GPU, to ``streamtoon engine check``. Raises EngineError where fp16 is not
     near enough either way.
     """
+    tell("fp16: drawing in fp32", 0.0)
     model = plain(onnx_path)
     _alone(model.graph)
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     last = max((i for i, node in enumerate(model.graph.node) if node.op_type.startswith("Conv")), default=0)
     wanted, found = _drawn(onnx_path, crops), 0.0
-    for kept in ([], [node.name for node in model.graph.node[last:]]):
+    for tried, kept in enumerate(([], [node.name for node in model.graph.node[last:]])):
+        tell("fp16: comparing with fp32", (1 + tried) / 3)
         data = _sorted(
             convert_float_to_float16(
                 copy.deepcopy(model), keep_io_types=True, op_block_list=NORMS, node_block_list=kept
@@ -63,7 +74,7 @@ def half(onnx_path: Path, crops: U8) -> bytes:
     raise EngineError(f"{onnx_path.name} in fp16 is {found:.1f} dB from fp32, not {NEED['fp16']:.0f}; use fp32")
 
 
-def int8(onnx_path: Path, calibration: U8) -> bytes:
+def int8(onnx_path: Path, calibration: U8, tell: Tell) -> bytes:
     """An fp32 network in INT8, calibrated on crops and near enough on others among them."""
     packages()
     if len(calibration) < 2:
@@ -80,7 +91,7 @@ def int8(onnx_path: Path, calibration: U8) -> bytes:
         return near(data, wanted[some], judged[some])
 
     try:
-        return quantise(plain(onnx_path), rest, (whole, part), NEED["int8"] + MARGIN)
+        return quantise(plain(onnx_path), rest, (whole, part), NEED["int8"] + MARGIN, tell)
     except EngineError as error:
         raise EngineError(f"{onnx_path.name}: {error}") from error
 
@@ -118,7 +129,11 @@ def plain(onnx_path: Path) -> Any:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = str(Path(folder, "plain.onnx"))
         options.log_severity_level = 4
-        ort.InferenceSession(str(onnx_path), options, providers=["CPUExecutionProvider"])
+        try:
+            ort.InferenceSession(str(onnx_path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            why = nvidia.plain(str(error))
+            raise EngineError(f"ONNX Runtime, which reads it, does not take {onnx_path.name}: {why}") from error
         model = onnx.load(options.optimized_model_filepath)
     for number, node in enumerate(model.graph.node):
         node.name = f"n{number}"

@@ -79,14 +79,16 @@ def side(onnx_path: Path) -> int:
     packages()
     import onnx
 
+    none = EngineError(f"{onnx_path.name} is not an ONNX file (found {onnx_path.stat().st_size} bytes)")
     try:
         graph = onnx.load(str(onnx_path)).graph
     except Exception as error:
-        size = onnx_path.stat().st_size
-        raise EngineError(f"{onnx_path.name} is not an ONNX file (found {size} bytes)") from error
+        raise none from error
     ends = [*graph.input, *graph.output]
+    if not ends:
+        raise none
     kinds = [t.type.tensor_type.elem_type for t in ends]
-    dims = [d.dim_value for d in graph.input[0].type.tensor_type.shape.dim] if ends else []
+    dims = [d.dim_value for d in ends[0].type.tensor_type.shape.dim]
     if kinds != [onnx.TensorProto.UINT8] * 2 or len(dims) != 4 or not 0 < dims[1] == dims[2] or dims[3] != 3:
         raise EngineError(f"{onnx_path.name} must map uint8 (N, S, S, 3) to uint8 (N, S, S, 4); it takes {dims}")
     return int(dims[1])

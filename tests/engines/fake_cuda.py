@@ -26,7 +26,9 @@ class Cuda:
         self.blocks = {}
         self.thread = threading.local()  # a capture belongs to the thread that began it
         self.launches = 0
-        self.full = False
+        self.room = 1 << 40  # bytes that can be allocated
+        self.capturing = True  # whether a stream lets itself be captured
+        self.done = []  # names of the calls that free or wait, in order
         self.version = 13000
         self.devices = (ok, 1)
 
@@ -58,8 +60,9 @@ class Cuda:
         return (self.ok,)
 
     def cudaMalloc(self, size):
-        if self.full:
+        if size > self.room:
             return self.cudaError_t.cudaErrorMemoryAllocation, None
+        self.room -= size
         block = ctypes.create_string_buffer(max(1, size))
         self.blocks[ctypes.addressof(block)] = block
         return self.ok, ctypes.addressof(block)
@@ -68,7 +71,8 @@ class Cuda:
         return self.cudaMalloc(size)
 
     def cudaFree(self, at):
-        del self.blocks[int(at)]
+        self.done.append("free")
+        self.room += len(self.blocks.pop(int(at)))
         return (self.ok,)
 
     cudaFreeHost = cudaFree
@@ -84,6 +88,7 @@ class Cuda:
         return (self.ok,)
 
     def cudaStreamSynchronize(self, _stream):
+        self.done.append("wait")
         return (self.ok,)
 
     def cudaStreamBeginCapture(self, _stream, _mode):
@@ -92,7 +97,7 @@ class Cuda:
 
     def cudaStreamEndCapture(self, _stream):
         graph, self.thread.graph = self.thread.graph, None
-        return self.ok, graph
+        return (self.ok, graph) if self.capturing else (self.cudaError_t.cudaErrorNoDevice, None)
 
     def cudaGraphInstantiate(self, graph, _flags):
         return self.ok, list(graph)
@@ -125,6 +130,8 @@ class Context:
         return shape[0] <= self.plan.most
 
     def execute_async_v3(self, _stream):
+        self.plan.entered.set()
+        assert self.plan.go.wait(10)
         if self.plan.fault:
             self.plan.log.log(1, f"{self.plan.fault} (In run at /_src/file.cpp:12)")
             return False
@@ -147,6 +154,9 @@ class Plan:
     def __init__(self, cuda, log, most, size):
         self.cuda, self.log, self.most, self.size, self.fault = cuda, log, most, size, ""
         self.contexts = []
+        self.kernels, self.compiled = b"", b"compiled kernels"
+        self.entered, self.go = threading.Event(), threading.Event()  # a run has begun; it may go on
+        self.go.set()
 
     def get_tensor_name(self, i):
         return ("crops", "drawn")[i]
@@ -163,7 +173,7 @@ class Plan:
 
     def create_runtime_config(self):
         kernels = SimpleNamespace(
-            deserialize=lambda data: setattr(self, "kernels", data), serialize=lambda: b"compiled kernels"
+            deserialize=lambda data: setattr(self, "kernels", data), serialize=lambda: self.compiled
         )
         return SimpleNamespace(create_runtime_cache=lambda: kernels, set_runtime_cache=lambda _cache: None)
 
@@ -181,6 +191,7 @@ class Trt:
 
     ExecutionContextAllocationStrategy = SimpleNamespace(USER_MANAGED="user")
     CudaGraphStrategy = SimpleNamespace(WHOLE_GRAPH_CAPTURE="whole")
+    DynamicShapesKernelSpecializationStrategy = SimpleNamespace(LAZY="lazy")
 
     def __init__(self, cuda, most=8, size=16):
         self.cuda, self.most, self.size, self.plans = cuda, most, size, []
@@ -189,6 +200,9 @@ class Trt:
         def deserialize(data):
             if data == b"foreign":
                 log.log(1, "The plan was made for another GPU at /_src/plan.cpp:9")
+                return None
+            if data == b"too large":
+                log.log(1, "[defaultAllocator.cpp::allocate::60] Error Code 1: Cuda Runtime (out of memory)")
                 return None
             self.plans.append(Plan(self.cuda, log, self.most, self.size))
             return self.plans[-1]

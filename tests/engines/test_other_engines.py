@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import engines
+import trt_build
 from engines import EngineError, nvidia, onnxruntime
 from streamtoon import styles
 from trt_build import crops, precision
@@ -46,6 +47,22 @@ def test_torch_draws_the_half_file_in_half_precision(style, pictures):
     half = style.folder / f"{style.name}.fp16.onnx"
     reference, engine = engines.load("torch:cpu", style.onnx), engines.load("torch:cpu", half)
     assert precision.psnr(engine(pictures[:2]), reference(pictures[:2])) >= precision.NEED["fp16"]
+
+
+def test_torch_asks_a_gpu_for_nothing_while_it_draws(style, tmp_path, monkeypatch):
+    """While a CUDA graph is captured nothing may be fetched from the GPU; torch's "meta" device cannot be asked."""
+    torch = pytest.importorskip("torch")
+    from engines.torch import Torch
+
+    (tmp_path / "small.onnx").write_bytes(resnet9(64, width=8, blocks=1))
+    monkeypatch.setitem(precision.NEED, "int8", 20.0)  # it has norms: near enough is not what is asked here
+    int8 = precision.graph(trt_build.read(tmp_path / "small.onnx"), "int8", crops.default(64)[:4])
+    (tmp_path / "int8.onnx").write_bytes(int8)
+    for file in (style.onnx, style.folder / f"{style.name}.fp16.onnx", tmp_path / "small.onnx", tmp_path / "int8.onnx"):
+        engine = Torch(file, "meta", 1)
+        drawn = engine._run(torch.empty(2, engine.size, engine.size, 3, dtype=torch.uint8, device="meta"))
+        assert drawn.shape == (2, engine.size, engine.size, 4)
+        assert drawn.device.type == "meta"
 
 
 def test_torch_knows_what_cyclegan_is_made_of(tmp_path, pictures):

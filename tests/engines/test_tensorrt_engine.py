@@ -1,7 +1,9 @@
 """engines.tensorrt on a scripted CUDA (fake_cuda.py): memory, streams, graphs, callers, faults; and on a real GPU."""
 
+import shutil
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +36,7 @@ def trt(cuda, monkeypatch, request):
 
 
 def load(tmp_path, data=b"plan", callers=1):
-    def plan(precision):
+    def plan(precision, _refused):
         file = tmp_path / f"ink-{precision}.plan"
         file.write_bytes(data)
         return file
@@ -128,35 +130,121 @@ def test_a_plan_of_another_gpu_says_what_to_do(trt, tmp_path):
 
 
 def test_a_plan_that_does_not_load_is_made_again(trt, tmp_path):
-    """Its key was right and TensorRT does not take it: the file goes, and whoever keeps plans compiles another."""
+    """Its key was right and TensorRT does not take it: whoever keeps plans is told why, and compiles another."""
     file = tmp_path / "ink-fp16.plan"
     asked = []
 
-    def plan(precision):
-        asked.append(precision)
-        if not file.exists():
-            file.write_bytes(b"foreign" if len(asked) == 1 else b"plan")
+    def plan(precision, refused):
+        asked.append((precision, refused))
+        file.write_bytes(b"plan" if refused else b"foreign")
         return file
 
     engine = engines.tensorrt.load(tmp_path / "ink.onnx", plan=plan)
-    assert asked == ["fp16", "fp16"]
+    assert asked == [("fp16", ""), ("fp16", "The plan was made for another GPU")]
     assert np.array_equal(engine(CROPS)[..., :3], 255 - CROPS)
     engine.close()
 
 
-def test_out_of_gpu_memory(trt, cuda, tmp_path):
-    cuda.full = True
+@pytest.mark.parametrize("room", [0, 6500, 15_000, 28_700])  # for none, one, two, all but the last of five
+def test_out_of_gpu_memory(trt, cuda, tmp_path, room):
+    cuda.room = room
     with pytest.raises(
-        EngineError, match=r"out of GPU memory; close what else uses the GPU, or draw with --engine openvino"
+        EngineError, match=r"^out of GPU memory; close what else uses the GPU, or draw with --engine openvino$"
     ):
         load(tmp_path)
     assert cuda.blocks == {}
 
 
+def test_a_good_plan_that_the_gpu_has_no_room_for_is_not_made_again(trt, tmp_path):
+    def plan(_precision, refused):
+        assert not refused
+        (tmp_path / "ink.plan").write_bytes(b"too large")
+        return tmp_path / "ink.plan"
+
+    with pytest.raises(EngineError, match=r"^out of GPU memory; close what else"):
+        engines.tensorrt.load(tmp_path / "ink.onnx", plan=plan)
+
+
+def test_what_cannot_be_captured_is_drawn_without_a_graph(trt, cuda, tmp_path):
+    cuda.capturing = False
+    engine = load(tmp_path)
+    for _ in range(3):
+        assert np.array_equal(engine(CROPS)[..., :3], 255 - CROPS)
+    assert cuda.launches == 0
+    engine.close()
+
+
+def test_after_a_fault_it_sets_itself_up_again(trt, cuda, tmp_path):
+    engine = load(tmp_path)
+    trt.plans[0].fault = "it was too warm"
+    with pytest.raises(EngineError, match="it was too warm"):
+        engine(CROPS)
+    trt.plans[0].fault = ""
+    for _ in range(2):
+        assert np.array_equal(engine(CROPS)[..., :3], 255 - CROPS)
+    assert cuda.launches == 1
+    engine.close()
+
+
+@pytest.mark.parametrize("trt", KINDS, indirect=True)
+def test_closing_while_somebody_draws_frees_when_they_are_done(trt, cuda, tmp_path):
+    engine = load(tmp_path)
+    trt.plans[0].go.clear()
+    drawn, late = [], []
+
+    def wait():
+        with pytest.raises(EngineError, match="tensorrt was closed"):
+            engine(CROPS)
+        late.append(True)
+
+    threads = [threading.Thread(target=lambda: drawn.append(engine(CROPS)))]
+    threads[0].start()
+    assert trt.plans[0].entered.wait(10)
+    threads.append(threading.Thread(target=wait))  # for the one lane that is taken
+    threads[1].start()
+    engine.close()
+    assert cuda.blocks  # the GPU still writes there
+    trt.plans[0].go.set()
+    for thread in threads:
+        thread.join(10)
+    assert np.array_equal(drawn[0][..., :3], 255 - CROPS)
+    assert late
+    assert cuda.blocks == {}
+
+
+def test_a_closed_engine_says_so(trt, cuda, tmp_path):
+    engine = load(tmp_path, callers=2)
+    engine(CROPS)
+    cuda.done.clear()
+    engine.close()
+    engine.close()
+    assert cuda.done[0] == "wait"  # before anything is freed
+    for _ in range(3):
+        with pytest.raises(EngineError, match="tensorrt was closed"):
+            engine(CROPS)
+
+
+@pytest.mark.parametrize("trt", ["tensorrt_rtx"], indirect=True)
+@pytest.mark.parametrize("fault", ["nothing to keep", "the folder is gone"])
+def test_closing_raises_nothing_and_frees_all(trt, cuda, tmp_path, fault):
+    place = tmp_path / "plans"
+    place.mkdir()
+    engine = load(place)
+    engine(CROPS)
+    if fault == "nothing to keep":
+        trt.plans[0].compiled = None
+    else:
+        shutil.rmtree(place)
+    engine.close()
+    assert cuda.blocks == {}
+    assert list(tmp_path.rglob("*.kernels")) == []
+    assert list(tmp_path.rglob("*.part")) == []
+
+
 def test_no_driver_an_old_one_and_no_gpu(trt, cuda, tmp_path):
     cuda.version = 0
     with pytest.raises(EngineError, match="no NVIDIA driver found"):
-        engines.load("tensorrt", tmp_path / "x.onnx", plan=lambda _: pytest.fail("compiled for nothing"))
+        engines.load("tensorrt", tmp_path / "x.onnx", plan=lambda *_: pytest.fail("compiled for nothing"))
     cuda.version, cuda.devices = 12020, (cuda.cudaError_t.cudaErrorInsufficientDriver, 0)
     with pytest.raises(EngineError, match=r"too old: it runs CUDA 12\.2, not 13\.4; update the driver"):
         nvidia.gpu()
@@ -169,6 +257,17 @@ def test_a_named_engine_never_falls_back(tmp_path, monkeypatch):
     monkeypatch.setattr(nvidia, "gpu", lambda: (_ for _ in ()).throw(EngineError("no NVIDIA driver found")))
     with pytest.raises(EngineError, match=r"^no engine can run ink.onnx here / tensorrt: no NVIDIA driver found$"):
         engines.load("tensorrt", tmp_path / "ink.onnx")
+
+
+def test_all_share_one_logger_that_outlives_them(trt, tmp_path):
+    """TensorRT keeps to the first logger that it is given: a second one would hear nothing, and the first must stay."""
+    first, second = load(tmp_path), load(tmp_path)
+    assert trt.plans[0].log is trt.plans[1].log is nvidia.logger(trt)
+    first.close()
+    trt.plans[1].fault = "convolution 7 has no kernel"
+    with pytest.raises(EngineError, match="convolution 7 has no kernel"):
+        second(CROPS)
+    second.close()
 
 
 def test_no_tensorrt_is_told_with_the_way_to_get_it(monkeypatch):
@@ -204,26 +303,38 @@ def _gpu():
         return error
 
 
+NETWORKS = [(name, kind) for name in ("ink", "wash") for kind in ("fp32", "fp16", "int8")]
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(isinstance(_gpu(), EngineError), reason=str(_gpu()))
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
-@pytest.mark.parametrize("name", ["ink", "wash"])
+@pytest.mark.parametrize(("name", "precision"), [*NETWORKS, ("resnet9", "fp32"), ("resnet9", "fp16")])
 def test_on_a_gpu_the_parity_gate_passes(name, precision, tmp_path):
     import trt_build
     from trt_build import crops
     from trt_build import precision as of
+    from trt_build.resnet9 import resnet9
 
+    if name == "resnet9":
+        name = tmp_path / "resnet9.onnx"
+        name.write_bytes(resnet9())
     source = trt_build.read(name)
-    made = trt_build.plan(source, precision, folder=tmp_path)
     reference = engines.load("openvino:f32", source.onnx)
-    engine = engines.load("tensorrt", source.onnx, plan=lambda _: made.path)
-    pictures = crops.default(source.size)
-    drawn = [np.concatenate([e(pictures[i : i + 8]) for i in range(0, 64, 8)]) for e in (engine, reference)]
-    for count in range(1, 9):
-        assert np.array_equal(engine(pictures[:count]), engine(pictures[:count]))
+    engine = engines.tensorrt.load(
+        source.onnx, precision, plan=lambda *_: trt_build.plan(source, precision, folder=tmp_path).path, callers=2
+    )
+    pictures = crops.default(source.size)[:: 8 if precision != "int8" else 1]
+    batches = [pictures[i : i + 8] for i in range(0, len(pictures), 8)]
+    drawn = [np.concatenate([e(batch) for batch in batches]) for e in (engine, reference)]
+    assert of.psnr(*drawn) >= of.NEED[precision]
+    for count in range(1, 9):  # each lane: set up, then again; as a graph where the data-centre TensorRT runs it
+        several = [engine(pictures[:count]) for _ in range(4)]
+        assert all(of.psnr(one, drawn[0][:count]) >= of.NEED[precision] for one in several)
+    with ThreadPoolExecutor(4) as pool:  # more callers than lanes, each with crops of its own
+        for i, one in enumerate(pool.map(lambda i: engine(pictures[i : i + 1]), [i % 8 for i in range(32)])):
+            assert of.psnr(one, drawn[0][i % 8 : i % 8 + 1]) >= of.NEED[precision]
     engine.close()
     reference.close()
-    assert of.psnr(*drawn) >= of.NEED[precision]
 
 
 def test_who_has_no_driver_is_not_told_to_install_tensorrt(monkeypatch, tmp_path):
@@ -231,3 +342,18 @@ def test_who_has_no_driver_is_not_told_to_install_tensorrt(monkeypatch, tmp_path
     monkeypatch.setattr(nvidia, "driver", lambda: False)
     with pytest.raises(EngineError, match="no NVIDIA driver found"):
         engines.load("tensorrt", tmp_path / "ink.onnx")
+
+
+def test_who_has_a_driver_is_told_what_to_install(trt, cuda, monkeypatch, tmp_path):
+    """A driver and half of the packages: the data-centre TensorRT alone, or cuda-bindings alone."""
+    monkeypatch.setattr(nvidia, "installed", lambda: False)
+    monkeypatch.setattr(nvidia, "driver", lambda: True)
+
+    def none():
+        raise EngineError(f"it is not installed; {nvidia.INSTALL}")
+
+    for part in ("runtime", "library"):
+        with monkeypatch.context() as patch:
+            patch.setattr(nvidia, part, none)
+            with pytest.raises(EngineError, match=r"it is not installed; pip install .*\[tensorrt\]"):
+                engines.load("tensorrt", tmp_path / "ink.onnx", plan=lambda *_: pytest.fail("compiled for nothing"))

@@ -11,10 +11,10 @@ from trt_build import precision
 def _int8_once():
     real, made = precision.int8, {}
 
-    def int8(onnx_path, calibration):
+    def int8(onnx_path, calibration, tell):
         key = hashlib.sha256(onnx_path.read_bytes() + calibration.tobytes()).hexdigest()
         if key not in made:
-            made[key] = real(onnx_path, calibration)
+            made[key] = real(onnx_path, calibration, tell)
         return made[key]
 
     with pytest.MonkeyPatch.context() as patch:

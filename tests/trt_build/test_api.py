@@ -32,7 +32,7 @@ REMOVED = {
 KINDS = {  # how our code names what TensorRT gives it
     "builder": "Builder", "network": "INetworkDefinition", "config": "IBuilderConfig", "parser": "OnnxParser",
     "shapes": "IOptimizationProfile", "context": "IExecutionContext", "plan": "ICudaEngine", "_plan": "ICudaEngine",
-    "_runtime": "Runtime", "fed": "ITensor",
+    "_runtime": "Runtime", "fed": "ITensor", "said": "ParserError", "measured": "ITimingCache",
 }  # fmt: skip
 RTX_KINDS = {"plan": "ICudaEngine", "kernels": "IRuntimeCache"}
 LIBRARIES = ("libnvinfer.so.11", "libnvinfer_plugin.so.11", "libnvonnxparser.so.11")
@@ -54,35 +54,64 @@ def api(trt):
 
 
 def used(file, kinds):
-    """(owner, member, keywords) for all that a file asks of ``trt`` and of what TensorRT gave it."""
+    """(owner, member, keywords, how many arguments) for all that a file asks of ``trt`` and of what TensorRT gave it.
+
+    The last is None for what is not called, or called with a list of arguments.
+    """
     tree = ast.parse((ROOT / file).read_text("utf-8"))
-    calls = {id(node.func): [k.arg for k in node.keywords] for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    calls = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
         if not isinstance(node, ast.Attribute):
             continue
-        owner, keywords = node.value, calls.get(id(node), [])
+        owner, call = node.value, calls.get(id(node))
+        keywords = [k.arg for k in call.keywords] if call else []
+        listed = call is None or any(isinstance(a, ast.Starred) for a in call.args)
+        how = keywords, None if listed else len(call.args) + len(keywords)
         name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
         if name in ("trt", "_trt"):
-            yield "", node.attr, keywords
+            yield "", node.attr, *how
         elif name in kinds:
-            yield kinds[name], node.attr, keywords
+            yield kinds[name], node.attr, *how
         elif isinstance(owner, ast.Attribute) and getattr(owner.value, "id", getattr(owner.value, "attr", "")) in (
             "trt",
             "_trt",
         ):
-            yield owner.attr, node.attr, keywords
+            yield owner.attr, node.attr, *how
+
+
+def overridden(file):
+    """(class of ``trt``, method, how many arguments) for all that our subclasses of TensorRT's override."""
+    for node in ast.walk(ast.parse((ROOT / file).read_text("utf-8"))):
+        for base in node.bases if isinstance(node, ast.ClassDef) else ():
+            if isinstance(base, ast.Attribute) and getattr(base.value, "id", "") == "trt":
+                methods = [m for m in node.body if isinstance(m, ast.FunctionDef) and not m.name.startswith("_")]
+                yield from ((base.attr, m.name, len(m.args.args) - 1) for m in methods)
+
+
+def takes(doc):
+    """The fewest and most arguments, but for self, of each signature that a docstring gives."""
+    for line in re.findall(r"\w+\(self: [^\n]*?\) ->", doc):
+        inner = re.sub(r"<[^<>]*>", "x", line[line.index("(") + 1 : line.rindex(")")])
+        while inner != (flat := re.sub(r"[\[(][^\[\]()]*[\])]", "", inner)):
+            inner = flat
+        given = [part for part in inner.split(",")[1:] if part.strip()]
+        yield len([part for part in given if "=" not in part]), len(given)
 
 
 def lacking(api, uses):
-    for owner, member, keywords in uses:
+    for owner, member, keywords, count in uses:
         if not owner:
             if member not in api and member != "__version__":
                 yield member
-        elif owner not in api or member not in api[owner]["members"]:
+            continue
+        if owner not in api or member not in api[owner]["members"]:
             yield f"{owner}.{member}"
-        else:
-            signature = api[owner]["docs"].get(member, "")
-            yield from (f"{owner}.{member}({k}=)" for k in keywords if not re.search(rf"\b{k}\b", signature))
+            continue
+        signature = api[owner]["docs"].get(member, "")
+        yield from (f"{owner}.{member}({k}=)" for k in keywords if not re.search(rf"\b{k}\b", signature))
+        known = [] if member.startswith("__") else list(takes(signature))
+        if count is not None and known and not any(fewest <= count <= most for fewest, most in known):
+            yield f"{owner}.{member} with {count} arguments"
 
 
 @pytest.fixture(scope="module")
@@ -129,12 +158,34 @@ def uses():
 
 def test_what_is_used_is_seen(uses):
     """The test's own eye: it sees attributes, flags, methods and keywords."""
-    assert ("", "Builder", []) in uses
-    assert ("BuilderFlag", "TF32", []) in uses
-    assert ("IBuilderConfig", "set_timing_cache", ["ignore_mismatch"]) in uses
-    assert ("IExecutionContext", "execute_async_v3", []) in uses
-    assert ("ICudaEngine", "get_tensor_profile_shape", []) in uses
-    assert len(set(map(str, uses))) > 35
+    assert ("", "Builder", [], 1) in uses
+    assert ("BuilderFlag", "TF32", [], None) in uses
+    assert ("IBuilderConfig", "set_timing_cache", ["ignore_mismatch"], 2) in uses
+    assert ("IExecutionContext", "execute_async_v3", [], 1) in uses
+    assert ("IExecutionContext", "set_device_memory", [], 2) in uses
+    assert ("ICudaEngine", "get_tensor_profile_shape", [], 2) in uses
+    assert ("ParserError", "node_operator", [], 0) in uses
+    assert ("ITimingCache", "serialize", [], 0) in uses
+    assert len(set(map(str, uses))) > 40
+
+
+def test_signatures_are_read(rtx, centre):
+    assert list(takes("f(self: a.B, x: typing.SupportsInt, y: tuple[int, int] = (1, 2), z: E = <E.A: 0>) -> None")) == [
+        (1, 3)
+    ]
+    for api in (rtx, centre):
+        assert list(takes(api["IExecutionContext"]["docs"]["execute_async_v3"])) == [(1, 1)]
+        assert {(2, 2)} == set(takes(api["IExecutionContext"]["docs"]["set_input_shape"]))
+        assert list(takes(api["IBuilderConfig"]["docs"]["set_timing_cache"])) == [(2, 2)]
+
+
+def test_what_is_overridden_is_there_with_as_many_arguments(rtx, centre):
+    ours = {use for file in SHARED for use in overridden(file)} - {("ILogger", "reason", 0)}  # for ourselves
+    steps = {("phase_start", 3), ("step_complete", 2), ("phase_finish", 1)}
+    assert ours == {("ILogger", "log", 2), *(("IProgressMonitor", *step) for step in steps)}
+    for api in (rtx, centre):
+        for owner, method, count in ours:
+            assert (count, count) in list(takes(api[owner]["docs"][method])), (owner, method)
 
 
 def test_all_of_it_is_in_tensorrt_for_rtx(rtx, uses):
@@ -147,20 +198,23 @@ def test_all_of_it_is_in_the_data_centre_tensorrt(centre, uses):
 
 def test_what_is_not_there_would_be_found(centre, rtx):
     wrong = [
-        ("BuilderFlag", "FP16", []),
-        ("Builder", "build_engine", []),
-        ("IBuilderConfig", "set_timing_cache", ["no"]),
+        ("BuilderFlag", "FP16", [], None),
+        ("Builder", "build_engine", [], 2),
+        ("IBuilderConfig", "set_timing_cache", ["no"], 2),
+        ("IExecutionContext", "set_device_memory", [], 1),
     ]
     for api in (centre, rtx):
-        assert len(list(lacking(api, wrong))) == 3
+        assert len(list(lacking(api, wrong))) == 4
 
 
 def test_what_only_rtx_has_is_apart(rtx, centre):
-    asked = list(used(RTX_ONLY, RTX_KINDS))
-    assert ("CudaGraphStrategy", "WHOLE_GRAPH_CAPTURE", []) in asked
+    asked = [*used(RTX_ONLY, RTX_KINDS), *used("engines/tensorrt.py", {"kernels": "IRuntimeCache"})]
+    assert ("CudaGraphStrategy", "WHOLE_GRAPH_CAPTURE", [], None) in asked
+    assert ("IRuntimeCache", "serialize", [], 0) in asked
     assert sorted(set(lacking(rtx, asked))) == []
     assert "CudaGraphStrategy" in set(lacking(centre, asked))
-    config = {"config.cuda_graph_strategy": "IRuntimeConfig", "config.create_runtime_cache": "IRuntimeConfig",
+    config = {"config.dynamic_shapes_kernel_specialization_strategy": "IRuntimeConfig",
+              "config.cuda_graph_strategy": "IRuntimeConfig", "config.create_runtime_cache": "IRuntimeConfig",
               "config.set_runtime_cache": "IRuntimeConfig", "config.num_compute_capabilities": "IBuilderConfig",
               "config.set_compute_capability": "IBuilderConfig"}  # fmt: skip
     text = (ROOT / RTX_ONLY).read_text("utf-8")
@@ -170,6 +224,6 @@ def test_what_only_rtx_has_is_apart(rtx, centre):
 
 
 def test_no_removed_flag_is_used(uses):
-    assert not {member for owner, member, _ in uses if owner == "BuilderFlag"} & REMOVED
+    assert not {member for owner, member, *_ in uses if owner == "BuilderFlag"} & REMOVED
     text = "".join((ROOT / file).read_text("utf-8") for file in SHARED)
     assert "calibrator" not in text.lower()

@@ -4,8 +4,10 @@ import pytest
 
 import trt_build
 from engines import EngineError, nvidia
-from trt_build import cost
+from trt_build import cost, crops, precision
+from trt_build.munet import munet
 from trt_build.resnet9 import resnet9
+from trt_build.source import Source
 
 
 def test_the_cyclegan_is_counted_as_its_paper_has_it(tmp_path):
@@ -25,6 +27,15 @@ def test_the_shipped_styles_cost_what_their_cards_say():
     assert gmac["wash"] == pytest.approx(0.63 + 0.028, abs=0.006)
 
 
+def test_the_compact_network_costs_what_the_style_of_its_width_does(tmp_path):
+    costs = []
+    for width in (24, 32):
+        (tmp_path / "munet.onnx").write_bytes(munet(width))
+        costs.append(cost.cost(tmp_path / "munet.onnx", 256))
+    assert costs[0] == cost.cost(trt_build.read("ink").onnx, 256)
+    assert costs[1].flop > 1.6 * costs[0].flop
+
+
 def test_a_floor_is_the_larger_of_arithmetic_and_memory():
     rates = cost.Rates({"fp32": 1e12, "fp16": 2e12}, 1e9)
     assert cost.Cost(10**12, 10, 0).floor(2, "fp32", rates) == pytest.approx(2.0)
@@ -32,12 +43,23 @@ def test_a_floor_is_the_larger_of_arithmetic_and_memory():
     assert cost.Cost(1, 10**9, 10**9).floor(1, "fp16", rates) == pytest.approx(4.0)
 
 
-def test_the_network_of_matrix_products_is_built():
+def test_the_network_of_matrix_products_is_built(tmp_path):
+    """As ``rates`` does it, on fewer channels. In half it must draw the same, or no card's rate would be measured."""
     try:
         nvidia.library()
     except EngineError as error:
         pytest.skip(str(error))
-    assert len(trt_build.compile(cost._matrices(64, 2, 32), (2, 2, 2))) > 1000
+    _, layers, side = cost.MATRIX
+    file = tmp_path / "matrix.onnx"
+    file.write_bytes(cost._matrices(512, layers, side))
+    pictures = crops.default(side)[:2]
+    half = precision.half(file, pictures)
+    assert (
+        precision.near(half, precision._drawn(file, pictures), pictures) > 55
+    )  # 45 are asked for; drawn in full range
+    for kind in ("fp32", "fp16"):
+        made = trt_build.plan(Source("matrix", file, None, side), kind, profile=(2, 2, 2), folder=tmp_path)
+        assert made.path.stat().st_size > 10e6
 
 
 def test_rates_need_a_gpu():

@@ -19,9 +19,17 @@ from trt_build.resnet9 import resnet9
 @pytest.fixture(scope="module")
 def results():
     """Every engine here, on a quarter of the sixty-four crops, timed briefly."""
+    told = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(check, "RUNS", 3)
-        return check.check(trt_build.read("ink"), crops.default(256)[::4])
+        found = check.check(trt_build.read("ink"), crops.default(256)[::4], progress=lambda *what: told.append(what))
+    assert [name for name, _ in told] == ["the reference", *(f"{r.engine} {_asked(r)}" for r in found)]
+    assert [share for _, share in told] == sorted({share for _, share in told})
+    return found
+
+
+def _asked(result):
+    return "own" if result.engine == "openvino" else result.precision
 
 
 def test_engines_that_run_here_pass_or_tell_why_not(results):
@@ -83,6 +91,27 @@ def test_a_failing_engine_is_refused(monkeypatch, fault, psnr):
     assert "REFUSED" in check.as_table([found])
 
 
+def test_a_blot_that_the_mean_hides_is_refused(monkeypatch):
+    """What NaN leaves: 16 px of one crop are black, everything else is right to the bit."""
+    monkeypatch.setattr(check, "RUNS", 1)
+    monkeypatch.setattr(check, "_reference", lambda _source, some, _threads: Scripted()(some))
+    pictures = crops.default(256)
+
+    class Blotted(Scripted):
+        def __call__(self, batch):
+            drawn = super().__call__(batch)
+            if np.array_equal(batch[0], pictures[8]):
+                drawn[3, 32:48, 32:48] = 0
+            return drawn
+
+    for kind, need in (("int8", 38), ("fp16", 45)):
+        monkeypatch.setattr(check, "_all", lambda *_, k=kind: iter([("tensorrt", k, Blotted), ("echo", k, Scripted)]))
+        blotted, clean = check.check(trt_build.read("ink"), pictures)
+        assert blotted.psnr_db > 45 >= need  # the mean alone would let it pass
+        assert "with a blot: 16 px that are 128 levels off" in blotted.why
+        assert check.refused([blotted, clean]) == [blotted]
+
+
 def test_crops_are_the_same_every_time_and_not_those_of_calibration():
     first, again, others = crops.default(256), crops.default(256), crops.default(256, crops.CALIBRATION)
     assert first.shape == (64, 256, 256, 3)
@@ -124,6 +153,13 @@ def test_a_bad_call_is_one_line(arguments, line):
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert line in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["check"], ["check", "ink", "wash"], ["ink", "--precision", "fp8"]])
+def test_asked_wrongly_is_told_as_such(arguments):
+    done = run("trt_build", *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: trt_build [check] STYLE")
 
 
 def test_both_command_lines_share_the_cache(tmp_path):

@@ -5,13 +5,16 @@ import errno
 import json
 import os
 import re
+import signal
 import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import trt_build
-from engines import EngineError, nvidia
+from engines import EngineError, files, nvidia
 from trt_build import cache, precision
 from trt_build.resnet9 import resnet9
 
@@ -56,10 +59,12 @@ def test_every_shipped_style_is_built_kept_and_found(folder, name, kind):
     again = trt_build.plan(trt_build.read(name), kind, folder=folder)
     assert not again.built
     assert (again.path, again.seconds) == (first.path, first.seconds)
+    assert f" for {first.key.card}, compiled in " in first.as_text()
+    assert f" for {first.key.card}, found; compiled in " in again.as_text()
 
 
 @pytest.mark.parametrize("name", STYLES)
-def test_int8_passes_the_gate_on_other_crops_and_is_built(folder, name):
+def test_int8_passes_the_gate_on_other_crops_and_is_built_and_found(folder, name):
     from trt_build import crops
 
     source = trt_build.read(name)
@@ -69,7 +74,12 @@ def test_int8_passes_the_gate_on_other_crops_and_is_built(folder, name):
     onnx = pytest.importorskip("onnx")
     kinds = [node.op_type for node in onnx.load_from_string(graph).graph.node]
     assert kinds.count("QuantizeLinear") >= 12  # half of the convolutions at least
-    assert len(trt_build.compile(graph)) > 100_000
+    first, again = (trt_build.plan(source, "int8", folder=folder) for _ in range(2))
+    assert first.path.stat().st_size > 100_000
+    assert (first.built, again.built) == (True, False)
+    assert len(again.key.calibration) == 64
+    other = crops.default(source.size, crops.CALIBRATION)[1:]
+    assert cache.key(source, "int8", trt_build.PROFILE, other) != first.key  # other crops, another plan
 
 
 def test_a_full_size_cyclegan_goes_the_same_way(tmp_path):
@@ -88,33 +98,51 @@ def test_progress_is_told_and_ends(network, tmp_path):
     assert all(0 <= share <= 1 for _, share in told)
 
 
-def test_cancelling_leaves_nothing(network, tmp_path):
-    cancel = threading.Event()
+PHASES = [("fp32", ""), ("fp16", "comparing"), ("int8", "calibrating"), ("int8", "ranking layers")]
+
+
+@pytest.mark.parametrize(("kind", "phase"), PHASES)
+def test_cancelling_leaves_nothing(network, tmp_path, kind, phase):
+    cancel, told = threading.Event(), []
     place = tmp_path / "plans"
+
+    def progress(name, _share):
+        told.append(name)
+        if phase in name:
+            cancel.set()
+
     with pytest.raises(EngineError, match="compiling was cancelled"):
-        trt_build.plan(
-            trt_build.read(network), "fp32", folder=place, cancel=cancel, progress=lambda *_: cancel.set()
-        )  # fmt: skip
+        trt_build.plan(trt_build.read(network), kind, folder=place, cancel=cancel, progress=progress)
     assert list(place.iterdir()) == []
+    assert kind != "int8" or told[-1] == phase  # at its next step
     assert trt_build.plan(trt_build.read(network), "fp32", folder=place).built
 
 
-def test_the_users_ctrl_c_ends_a_build(network, monkeypatch):
+def test_a_fault_in_telling_is_told_and_not_called_a_cancellation(network, tmp_path):
+    def progress(_name, _share):
+        raise BrokenPipeError("nobody reads")
+
+    place = tmp_path / "plans"
+    with pytest.raises(BrokenPipeError, match="nobody reads"):
+        trt_build.plan(trt_build.read(network), "fp32", folder=place, progress=progress)
+    assert list(place.iterdir()) == []
+
+
+def test_the_users_ctrl_c_ends_a_build_and_waits_for_its_end():
+    """What a build still uses must not be freed under it: that would take the process down."""
     from trt_build import compiler
 
-    stopped = threading.Event()
-    waits = iter([None, KeyboardInterrupt()])
-    real = threading.Thread.join
+    cancel, ended = threading.Event(), threading.Event()
 
-    def join(thread, timeout=None):
-        if thread.name == "compile" and timeout is not None and isinstance(fault := next(waits, None), BaseException):
-            raise fault
-        real(thread, timeout)
+    def work():
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        assert cancel.wait(20)
+        time.sleep(0.3)  # TensorRT comes to its next step
+        ended.set()
 
-    monkeypatch.setattr(threading.Thread, "join", join)
     with pytest.raises(KeyboardInterrupt):
-        compiler._apart(lambda: stopped.wait(20), stopped)
-    assert stopped.is_set()
+        compiler._apart(work, cancel)
+    assert ended.is_set()
 
 
 CHANGES = {
@@ -197,32 +225,74 @@ def test_a_spoiled_plan_is_built_again_and_says_why(network, tmp_path, spoil, wh
     assert not trt_build.plan(source, "fp32", folder=tmp_path).built
 
 
+def test_a_plan_that_tensorrt_does_not_take_is_built_again_and_says_why(network, tmp_path):
+    source = trt_build.read(network)
+    first = trt_build.plan(source, "fp32", folder=tmp_path)
+    again = trt_build.plan(source, "fp32", folder=tmp_path, refused="it was made for another GPU")
+    assert again.built
+    assert (again.path, again.why) == (first.path, "it does not load: it was made for another GPU")
+
+
+def test_finding_a_plan_reads_no_other(network, tmp_path):
+    """Plans are tens of megabytes: each start would read all of them to find one."""
+    source = trt_build.read(network)
+    wanted = trt_build.plan(source, "fp32", folder=tmp_path)
+    other = trt_build.plan(source, "fp32", profile=(1, 2, 2), folder=tmp_path)
+    spoil_bit(other.path)
+    found, _ = cache.find(tmp_path, source.name, wanted.key)
+    assert found.path == wanted.path
+    read = []
+    with pytest.MonkeyPatch.context() as patch:
+        real = Path.read_bytes
+        patch.setattr(Path, "read_bytes", lambda path: (read.append(path.name), real(path))[1])
+        cache.find(tmp_path, source.name, wanted.key)
+        assert read == [wanted.path.name]
+        unknown = dataclasses.replace(wanted.key, profile="1-3-3")
+        assert cache.find(tmp_path, source.name, unknown)[1].startswith("the one there has profile ")
+        assert read == [wanted.path.name]
+
+
 def test_a_folder_that_cannot_be_written_is_told_before_the_build(network, tmp_path, monkeypatch):
     monkeypatch.setattr(trt_build, "compile", lambda *_a, **_k: pytest.fail("built for nothing"))
     file = tmp_path / "file"
     file.write_text("in the way", "utf-8")
-    with pytest.raises(
-        EngineError, match=r"plan cache .*file cannot be written: .*; free it or name another with --cache"
-    ):
+    with pytest.raises(EngineError, match=r"plan cache .*file cannot be written: .*; make room there, or name another"):
         trt_build.plan(trt_build.read(network), "fp32", folder=file)
 
 
-def test_a_full_disk_leaves_nothing_half_written(network, tmp_path, monkeypatch):
-    def full(*_args, **_kwargs):
+@pytest.mark.parametrize("suffix", [".plan", ".json"])
+@pytest.mark.parametrize("when", ["while it is written", "as it takes its place"])
+def test_a_full_disk_leaves_nothing_half_written(network, tmp_path, monkeypatch, suffix, when):
+    """Neither a part of a plan, nor a plan without the .json that it is found by."""
+    place = tmp_path / "plans"
+    real_write, real_replace = files.write, Path.replace
+
+    def full(*_args):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    place = tmp_path / "plans"
-    real = cache.store
+    def write(file, data):
+        if file.suffix == suffix:
+            monkeypatch.setattr(*((os, "fdopen", full) if when.startswith("while") else (Path, "replace", full)))
+        real_write(file, data)
 
-    def store(*args):
-        monkeypatch.setattr(os, "fdopen", full)
-        return real(*args)
-
-    monkeypatch.setattr(cache, "store", store)
-    with pytest.raises(EngineError, match="No space left on device"):
+    monkeypatch.setattr(files, "write", write)
+    with pytest.raises(EngineError, match="No space left on device; make room there, or name another folder"):
         trt_build.plan(trt_build.read(network), "fp32", folder=place)
     monkeypatch.undo()
+    assert Path.replace is real_replace
     assert list(place.iterdir()) == []
+
+
+def test_the_data_centre_tensorrt_compiles_only_where_it_runs(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(nvidia, "library", lambda: nvidia.Library(None, "tensorrt", "11.4.0"))
+    for fault in ("no NVIDIA driver found", "the NVIDIA driver is too old", "cuda-bindings is not installed"):
+
+        def gpu(why=fault):
+            raise EngineError(why)
+
+        monkeypatch.setattr(nvidia, "gpu", gpu)
+        with pytest.raises(EngineError, match=f"^tensorrt compiles only where it runs: {fault}$"):
+            trt_build.plan(trt_build.read(network), "fp32", folder=tmp_path)
 
 
 def test_clear_deletes_plans_and_nothing_else(network, tmp_path):
@@ -243,6 +313,9 @@ def test_an_operator_tensorrt_lacks_is_named(tmp_path):
     onnx.save(helper.make_model(helper.make_graph(nodes, "g", ends[:1], ends[1:]), opset_imports=opsets), file)
     with pytest.raises(EngineError, match=r"TensorRT does not take the network: Scribble: .*; choose another engine"):
         trt_build.plan(trt_build.read(file), "fp32", folder=tmp_path)
+    for kind in ("fp16", "int8"):  # which ONNX Runtime makes of it, and it has no Scribble either
+        with pytest.raises(EngineError, match=r"does not take scribble.onnx: "):
+            trt_build.plan(trt_build.read(file), kind, folder=tmp_path)
 
 
 def test_what_is_built_is_told_quietly(network, tmp_path, capfd):
@@ -252,9 +325,10 @@ def test_what_is_built_is_told_quietly(network, tmp_path, capfd):
 
 
 def test_bad_sources_are_one_clear_line(tmp_path):
-    (tmp_path / "bad.onnx").write_bytes(b"not a network")
-    with pytest.raises(EngineError, match=r"bad.onnx is not an ONNX file \(found 13 bytes\)"):
-        trt_build.read(tmp_path / "bad.onnx")
+    for content in (b"not a network", b""):
+        (tmp_path / "bad.onnx").write_bytes(content)
+        with pytest.raises(EngineError, match=rf"bad.onnx is not an ONNX file \(found {len(content)} bytes\)"):
+            trt_build.read(tmp_path / "bad.onnx")
     with pytest.raises(EngineError, match=r"no style 'inkk': .* not one of ink, wash"):
         trt_build.read("inkk")
     (tmp_path / "style.toml").write_text('name = "x"\nonnx = "bad.onnx"\nsha256 = "0"', "utf-8")

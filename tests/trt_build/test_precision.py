@@ -8,7 +8,8 @@ import pytest
 import trt_build
 from engines import EngineError
 from trt_build import crops, precision
-from trt_build.resnet9 import Graph, resnet9
+from trt_build.graph import Graph
+from trt_build.resnet9 import resnet9
 
 onnx = pytest.importorskip("onnx")
 PICTURES = crops.default(64)[:4]
