@@ -37,11 +37,11 @@ class Args(paired.Args):
 
     drawings: Path
     """folder of real engravings: face crops of one size"""
-    gan: float = 0.6
+    gan: float = 2.0
     """weight of the discriminator"""
     spare: float = 0.75
     """how much of its say is cut where the teacher's drawing is white"""
-    strokes: float = 8.0
+    strokes: float = 6.0
     """weight of the teacher's strokes, thrice as much where its drawing is light as where it is dark"""
     black: float = 0.78
     """ink where the teacher's drawing is solid black, as dense cross-hatching"""
@@ -53,6 +53,8 @@ class Args(paired.Args):
     """highest learning rate of the generator"""
     lr_judge: float = 5e-4
     """learning rate of the discriminator"""
+    matte: float = 1.5
+    """weight of the matte's cross-entropy"""
     still: float = 0.3
     """weight of the change of a drawing when its photo moves, brightens and grains as from one frame to the next"""
     squeezenet: Path | None = None
