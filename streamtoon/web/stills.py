@@ -52,12 +52,6 @@ class Stills:
                 self._toons.popitem(last=False)[1].close()
             return toon(frame)
 
-    def forget(self, style: str) -> None:
-        """Close the toons of a style whose folder goes."""
-        with self._lock:
-            for choice in [c for c in self._toons if c.style == style]:
-                self._toons.pop(choice).close()
-
     def __enter__(self) -> Self:
         return self
 

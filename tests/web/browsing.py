@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,6 +72,14 @@ class Site:
         self.process.wait(timeout=20)
         assert not self.root.exists()  # nothing stays behind
         self._place.cleanup()
+
+
+def wait_for(true, patience=30.0):
+    """Wait until ``true`` gives something true."""
+    end = time.monotonic() + patience
+    while not true() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert true()
 
 
 @contextmanager

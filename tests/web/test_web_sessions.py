@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browsing import Site, new_pictures, shown, start, tab, visitor
+from browsing import Site, new_pictures, shown, start, tab, visitor, wait_for
 from PIL import Image
 
 from streamtoon.sources import portrait
@@ -58,15 +58,6 @@ def test_a_session_ends_with_its_page(browser, tmp_path):
             site.close()  # in the middle of it
     finally:
         site.close()
-
-
-def wait_for(true, patience=30.0):
-    import time
-
-    end = time.monotonic() + patience
-    while not true() and time.monotonic() < end:
-        time.sleep(0.1)
-    assert true()
 
 
 def test_no_answer_tells_a_path(browser, site, tmp_path):
