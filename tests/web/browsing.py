@@ -82,6 +82,22 @@ def wait_for(true, patience=30.0):
     assert true()
 
 
+def family(root):
+    """``root`` and every process below it."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, ValueError):
+            continue
+    found, grown = {root}, True
+    while grown:
+        more = {pid for pid, parent in parents.items() if parent in found} - found
+        found |= more
+        grown = bool(more)
+    return found
+
+
 @contextmanager
 def chromium(playwright, film):
     """A browser whose camera shows ``film``."""

@@ -124,6 +124,20 @@ def test_phone(browser, site):
     context.close()
 
 
+@pytest.mark.parametrize("system", ["light", "dark"])
+def test_light_and_dark(browser, site, system):
+    """The system's choice, until somebody chooses; then theirs, when they come again too."""
+    with visitor(browser, site.address, color_scheme=system) as page:
+        is_dark = "document.body.classList.contains('dark')"
+        page.wait_for_function(f"{is_dark} === {str(system == 'dark').lower()}")
+        page.get_by_label("Dark colours").click()
+        page.wait_for_function(f"{is_dark} === {str(system != 'dark').lower()}")
+        page.reload(wait_until="domcontentloaded")
+        page.wait_for_selector("#live-start")
+        page.wait_for_function(f"{is_dark} === {str(system != 'dark').lower()}")
+        assert page.get_by_label("Dark colours").get_attribute("aria-pressed") == str(system != "dark").lower()
+
+
 @pytest.mark.parametrize("tab_name", ["Live", "Photo", "Film", "Styles", "Machine"])
 def test_everything_has_a_name(page, tab_name):
     """Every control that is shown can be told by who does not see it, and every picture has a text."""

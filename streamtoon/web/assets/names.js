@@ -39,10 +39,11 @@
       const title = it.querySelector("[data-testid=block-info]");
       if (title) it.setAttribute("aria-label", title.textContent.trim());
     });
+    document.getElementById("theme-toggle")?.setAttribute("aria-pressed", document.body.classList.contains("dark"));
     const pair = document.getElementById("photo-pair");
     if (pair) slider(pair);
   };
   let asked = false;
   const soon = () => { if (!asked) { asked = true; requestAnimationFrame(() => { asked = false; name(); }); } };
-  addEventListener("DOMContentLoaded", () => new MutationObserver(soon).observe(document.body, { childList: true, subtree: true }));
+  streamtoon.loaded(() => { new MutationObserver(soon).observe(document.body, { childList: true, subtree: true }); soon(); });
 })();
