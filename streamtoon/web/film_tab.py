@@ -136,7 +136,9 @@ def told_summary(done: dict[str, Any]) -> str:
         ("Frames a second", f"{done['fps']:.1f}"),
         ("Size", f"{done['size'][0]} x {done['size'][1]} px"),
     ]
-    html = look.facts(pairs, label="What was done") + "".join(look.notice(public(line)) for line in done["notices"])
+    html = look.facts(pairs, label="What was done") + "".join(
+        look.notice(public(line[:1].upper() + line[1:])) for line in done["notices"]
+    )
     if done["damaged"]:
         html += look.notice(f"The film is damaged: {public(done['damaged'])}. What could be read was drawn.", "bad")
     return html

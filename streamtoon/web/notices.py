@@ -65,6 +65,4 @@ def told(handler: F) -> F:
 
 def notice(text: str) -> gr.Error:
     """A notice to raise; the page reads it as HTML, so names in it are escaped."""
-    return gr.Error(
-        escape(text[:1].upper() + text[1:], quote=False), title="That did not work", print_exception=False, duration=12
-    )
+    return gr.Error(escape(text[:1].upper() + text[1:], quote=False), print_exception=False, duration=12)
