@@ -10,6 +10,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from streamtoon.web import api, film_tab, live_tab, look, machine_tab, photo_tab, styles_tab
+from streamtoon.web.door import Door
 from streamtoon.web.films import Films
 from streamtoon.web.media import Loop
 from streamtoon.web.sessions import Sessions
@@ -56,12 +57,11 @@ def blocks(sessions: Sessions, media: Loop, drawer: Stills, line: Films) -> gr.B
 
 
 def application(sessions: Sessions, media: Loop, drawer: Stills, line: Films) -> Any:
-    """The ASGI application: Gradio's page at /, with no path of this machine in any answer."""
+    """The ASGI application: Gradio's page at /, for who may ask, with no path of this machine in any answer."""
     settings = sessions.settings
     ice = escape(json.dumps(list(settings.ice)), quote=True)
-    head = (
-        f'<meta name="streamtoon-ice" content="{ice}"><meta name="color-scheme" content="light dark">'
-        f"<script>{look.asset('page.js')}</script><script>{look.asset('live.js')}</script>"
+    head = f'<meta name="streamtoon-ice" content="{ice}"><meta name="color-scheme" content="light dark">' + "".join(
+        f"<script>{look.asset(name)}</script>" for name in ("page.js", "names.js", "live.js")
     )
     # show_error: what Gradio says of a path that is no upload tells where this machine keeps things; ours is gr.Error
     app = gr.mount_gradio_app(
@@ -70,4 +70,4 @@ def application(sessions: Sessions, media: Loop, drawer: Stills, line: Films) ->
         auth=settings.auth, show_error=False, max_file_size=settings.max_upload, ssr_mode=False,
         enable_monitoring=False, theme=look.theme(), css=look.asset("style.css"), head=head,
     )  # fmt: skip
-    return Veil(app, sessions.root)
+    return Door(Veil(app, sessions.root), settings, sessions.root)

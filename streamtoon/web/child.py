@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -18,8 +19,11 @@ from typing import Any, Final
 
 CHILD: Final = "from streamtoon.web import child; child.run()"
 NICE: Final = 10  # below whoever is live
+PATIENCE: Final = 60.0  # seconds that a short job may take
+FASTEST: Final = 240.0  # frames a second that a film may claim
 BENCH: Final = "portrait:120@1280x720"
 MEMORY: Final = 8_000_000_000  # bytes of address space at most
+TRIED: Final = 4_000_000_000  # for a style that is not trusted yet; a good one takes half
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -57,7 +61,7 @@ def run() -> None:
     """In the process of its own."""
     job, text = sys.argv[1:]
     os.nice(NICE)
-    _bound_memory()
+    _bound_memory(TRIED if job == "tryout" else MEMORY)
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # libraries that print must not spoil what is said
 
@@ -68,21 +72,49 @@ def run() -> None:
     from engines import EngineError
     from streamtoon.errors import StreamtoonError
 
-    jobs: dict[str, Callable[..., dict[str, Any]]] = {"film": film, "bench": bench, "tryout": tryout}
+    jobs: dict[str, Callable[..., dict[str, Any]]] = {"look": look, "film": film, "bench": bench, "tryout": tryout}
     try:
         say({"done": jobs[job](say, **json.loads(text))})
     except (StreamtoonError, EngineError) as error:
         say({"error": " ".join(str(error).split())})
+    except MemoryError:
+        say({"error": "it takes more memory than it may here; give something smaller"})
     except Exception as error:  # noqa: BLE001 - told by the page, whatever it was
         say({"error": f"it failed: {type(error).__name__}"})
 
 
-def _bound_memory() -> None:
+def _bound_memory(most: int) -> None:
     try:
         import resource
     except ImportError:  # Windows has no such bound
         return
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def ask(job: str, **arguments: Any) -> dict[str, Any]:
+    """What a short job gives. Raises UsageError with its words where it fails or takes longer than PATIENCE."""
+    from streamtoon.errors import UsageError
+
+    process = start(job, **arguments)
+    timer = threading.Timer(PATIENCE, process.kill)
+    timer.start()
+    try:
+        *_, last = said(process)
+    finally:
+        timer.cancel()
+        stop(process)
+    if "error" in last:
+        raise UsageError(str(last["error"]))
+    done: dict[str, Any] = last["done"]
+    return done
+
+
+def look(_: Say, *, source: str) -> dict[str, Any]:
+    """Open a film and decode its first frame: frames a second, about how many, px. Raises as ``video.open`` does."""
+    from streamtoon.sources import video
+
+    with video.open(source, threads=1) as opened:
+        return {"rate": float(opened.rate), "count": opened.count, "size": opened.size}
 
 
 def film(
@@ -109,7 +141,7 @@ def film(
         return toon
 
     def progress(now: Progress) -> None:
-        if now.frames > 60 * max_minutes * rate * 1.05:  # a header may lie
+        if now.frames > 60 * max_minutes * min(rate, FASTEST) * 1.05:  # a header may lie
             raise UsageError(f"the film is longer than {max_minutes:g} minutes, which is the limit here")
         say({"progress": asdict(now)})
 
@@ -145,7 +177,15 @@ def bench(_: Say, *, style: str, engine: str, threads: int) -> dict[str, Any]:
 
 
 def tryout(_: Say, *, folder: str, engine: str, threads: int) -> dict[str, Any]:
-    """Draw the embedded portrait with a style that is not trusted yet; what there is to know about it."""
+    """Check a style that is not trusted yet, and draw the embedded portrait with it; what there is to know about it."""
+    from engines import EngineError
+    from streamtoon.errors import UsageError
+    from streamtoon.web import parcel
     from streamtoon.web.tryout import draw
 
-    return draw(folder, engine, threads)
+    checked = parcel.check(Path(folder))
+    try:
+        drawn = draw(folder, engine, threads)
+    except EngineError as error:
+        raise UsageError(f"the portrait could not be drawn with it: {error}") from error
+    return {"name": checked.style.name, "found": checked.found, **drawn}

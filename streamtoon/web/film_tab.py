@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -46,14 +47,20 @@ def build(sessions: Sessions, line: Films) -> gr.Dropdown:
             keep = gr.DownloadButton("Download the drawn film", visible=False, elem_id="film-keep")
 
     @told
-    def ready(path: str | None, request: gr.Request) -> tuple[Any, ...]:
-        off = gr.update(visible=False)
+    def ready(path: str | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        off, hide = gr.update(interactive=False), gr.update(visible=False)
         if path is None:
-            return gr.update(interactive=False), look.blank(EMPTY, REEL), off, off
-        facts = films.look(sessions.adopt(sessions.of(request), path), sessions.settings)
+            yield gr.update(), off, look.blank(EMPTY, REEL), hide, hide
+            return
+        yield gr.update(), off, look.notice("Looking at the film…"), hide, hide
+        try:
+            facts = films.look(sessions.adopt(sessions.of(request), path), sessions.settings)
+        except Exception:
+            yield None, off, look.blank(EMPTY, REEL), hide, hide
+            raise
         length = "unknown length" if facts.seconds is None else f"{facts.seconds:.1f} s"
         words = f"Ready: {facts.size[0]} x {facts.size[1]} px, {facts.rate:.4g} frames a second, {length}."
-        return gr.update(interactive=True), look.notice(words), off, off
+        yield gr.update(), gr.update(interactive=True), look.notice(words), hide, hide
 
     @told
     def run(  # noqa: PLR0917
@@ -86,7 +93,7 @@ def build(sessions: Sessions, line: Films) -> gr.Dropdown:
             raise
 
     hidden: dict[str, Any] = {"api_visibility": "private"}
-    film.change(ready, [film], [draw, news, pair, keep], show_progress="hidden", **hidden)
+    film.change(ready, [film], [film, draw, news, pair, keep], show_progress="hidden", **hidden)
     draw.click(
         run, [film, style, region, background, private], [news, pair, before, after, keep, draw, cancel],
         show_progress="hidden", **hidden,
@@ -126,10 +133,12 @@ def told_summary(done: dict[str, Any]) -> str:
     pairs = [
         ("Frames", str(done["frames"])),
         ("Without a face", str(done["faceless"])),
-        ("Speed", f"{done['fps']:.1f} a second"),
+        ("Frames a second", f"{done['fps']:.1f}"),
         ("Size", f"{done['size'][0]} x {done['size'][1]} px"),
     ]
-    html = look.facts(pairs, label="What was done") + "".join(look.notice(public(line)) for line in done["notices"])
+    html = look.facts(pairs, label="What was done") + "".join(
+        look.notice(public(line[:1].upper() + line[1:])) for line in done["notices"]
+    )
     if done["damaged"]:
         html += look.notice(f"The film is damaged: {public(done['damaged'])}. What could be read was drawn.", "bad")
     return html

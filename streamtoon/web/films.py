@@ -11,7 +11,6 @@ from subprocess import Popen
 from typing import Any, Final
 
 from streamtoon.errors import StreamtoonError, UsageError
-from streamtoon.sources import video
 from streamtoon.web import child
 from streamtoon.web.sessions import BusyError, Session
 from streamtoon.web.settings import Settings, check_choice
@@ -46,11 +45,13 @@ class Facts:
 
 
 def look(file: Path, settings: Settings) -> Facts:
-    """Open a film and decode its first frame. Raises UsageError, SourceError for one that is none or beyond a limit."""
-    with video.open(file, threads=1) as film:
-        rate = float(film.rate)
-        seconds = film.count / rate if film.count and rate else None
-        width, height = film.size
+    """Open a film, in a process of its own, and decode its first frame.
+
+    Raises UsageError for one that is none or beyond a limit.
+    """
+    said = child.ask("look", source=str(file))
+    rate, count, (width, height) = said["rate"], said["count"], said["size"]
+    seconds = count / rate if count and rate else None
     if seconds is not None and seconds > 60 * settings.max_minutes:
         raise BusyError(
             f"the film lasts {seconds / 60:.1f} minutes; {settings.max_minutes:g} minutes is the limit here: cut it, "

@@ -79,6 +79,7 @@ def build(sessions: Sessions, media: Loop) -> gr.Dropdown:
     stop.click(end, None, [start, stop, snap], js="() => { streamtoon.stop(); return [] }", **hidden)
     snap.click(None, None, None, js="() => streamtoon.snapshot()", **hidden)
     mirror.change(None, [mirror], None, js="(on) => streamtoon.mirror(on)", **hidden)
+    background.change(None, [background], None, js="(behind) => streamtoon.room(behind === 'keep')", **hidden)
     for control in (style, region, background):
         control.change(change, chosen, None, trigger_mode="always_last", **hidden)
     return style

@@ -80,6 +80,8 @@ def theme() -> gr.themes.Base:
         checkbox_label_background_fill_dark="transparent",
         checkbox_label_background_fill_selected="*primary_50",
         checkbox_label_background_fill_selected_dark="*neutral_800",
+        checkbox_border_color="*neutral_500",
+        checkbox_border_color_dark="*neutral_400",
         checkbox_background_color_selected="*primary_700",
         checkbox_background_color_selected_dark="*primary_300",
         color_accent_soft="*primary_50",

@@ -25,9 +25,9 @@ def build(sessions: Sessions, tab: gr.Tab) -> None:
     look.lead("What the machine behind this page has, and how fast it draws.")
     with gr.Row(equal_height=False):
         with gr.Column(scale=6, min_width=320):
-            table = gr.HTML(look.notice("Looking at the machine; that takes some seconds."), elem_id="machine-table")
             again = gr.Button("Look again", elem_id="machine-look")
-        with gr.Column(scale=4, min_width=300, elem_classes="side"):
+            table = gr.HTML(look.notice("Looking at the machine; that takes some seconds."), elem_id="machine-table")
+        with gr.Column(scale=4, min_width=300, elem_classes=["side", "bench"]):
             chart = gr.HTML(
                 look.notice(
                     "Draws 120 frames of a portrait clip, 1280 x 720, and compares with decoding and encoding alone."

@@ -22,47 +22,56 @@ from PIL import Image, UnidentifiedImageError
 from streamtoon import styles
 from streamtoon.errors import UsageError
 from streamtoon.types import Style
-from streamtoon.web import network
+from streamtoon.web import network, shapes
 
 ENTRIES: Final = 24
 BYTES: Final = 160_000_000  # of everything unpacked
-SMALL: Final = 2_000_000  # bytes of anything but a network
+TEXT: Final = 100_000  # bytes of a card or another text
+PICTURE: Final = 2_000_000  # bytes of the preview
 KINDS: Final = frozenset({".toml", ".onnx", ".md", ".txt", ".webp", ".png", ".jpg", ".jpeg"})
 PLAIN: Final = frozenset({"LICENSE", "LICENCE", "NOTICE"})
 PICTURES: Final = frozenset({".webp", ".png", ".jpg", ".jpeg"})
+LIMITS: Final = {".onnx": network.BYTES, **dict.fromkeys(PICTURES, PICTURE)}  # bytes of one file, TEXT for others
 PREVIEW_PIXELS: Final = 4_000_000
 CHUNK: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Unpacked:
+class Checked:
     """A style that passed, and what was found: one line each."""
 
     style: Style
     found: list[str]
 
 
-def unpack(archive: Path, folder: Path) -> Unpacked:
-    """Unpack a style's zip into ``folder`` (which must not exist) and check it.
+def unpack(archive: Path, folder: Path) -> str:
+    """Unpack a style's zip into ``folder`` (which must not exist); what was found, in a line.
 
     Raises UsageError with the first thing that is wrong; then ``folder`` is not there.
     """
     folder.mkdir()
     try:
-        found = [_extract(archive, folder)]
-        style = styles.load(str(folder))
-        _check_name(style.name)
-        found.append(f"hash of {style.onnx.name} is the one in the card")
-        looked = network.look(style.onnx)
-        found.append(
-            f"network: {looked.nodes} nodes of {len(looked.operators)} operators, {looked.parameters:,} parameters"
-        )
-        found += _half(folder)
-        found += _artefacts(folder)
+        return _extract(archive, folder)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         raise
-    return Unpacked(style, found)
+
+
+def check(folder: Path) -> Checked:
+    """Look at everything in an unpacked style. For a process of its own: a network can be a bomb too.
+
+    Raises UsageError with the first thing that is wrong.
+    """
+    style = styles.load(str(folder))
+    _check_name(style.name)
+    looked = network.look(style.onnx)
+    megabytes = shapes.look(style.onnx, style.size) / 1e6
+    kinds = len(looked.operators)
+    found = [
+        f"hash of {style.onnx.name} is the one in the card",
+        f"network: {looked.nodes} nodes, {kinds} operators, {looked.parameters:,} parameters, {megabytes:.0f} MB",
+    ]
+    return Checked(style, found + _half(folder, style.size) + _artefacts(folder))
 
 
 def _extract(archive: Path, folder: Path) -> str:
@@ -74,7 +83,7 @@ def _extract(archive: Path, folder: Path) -> str:
             names = _names(entries)
             total = 0
             for entry, name in zip(entries, names, strict=True):
-                limit = network.BYTES if name.endswith(".onnx") else SMALL
+                limit = LIMITS.get(PurePosixPath(name).suffix.lower(), TEXT)
                 total += _copy(file, entry, folder / name, min(limit, BYTES - total))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError):
         raise UsageError("this is no zip that can be opened; zip the style folder again") from None
@@ -129,7 +138,7 @@ def _check_name(name: str) -> None:
         raise UsageError(f"there is a style called {name!r} already; give yours another name in style.toml")
 
 
-def _half(folder: Path) -> list[str]:
+def _half(folder: Path, size: int) -> list[str]:
     """Check the half-precision network, where the card names one."""
     card = tomllib.loads((folder / "style.toml").read_text(encoding="utf-8"))
     name = card.get("fp16")
@@ -141,6 +150,7 @@ def _half(folder: Path) -> list[str]:
     if hashlib.sha256(file.read_bytes()).hexdigest() != card.get("fp16_sha256"):
         raise UsageError(f"{file.name} has another hash than the card says; export the style again")
     network.look(file)
+    shapes.look(file, size)
     return [f"hash and operators of {file.name} too"]
 
 

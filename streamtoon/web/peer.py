@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Final
@@ -27,6 +28,7 @@ FPS: Final = 30.0  # pictures a second at most
 TELL: Final = 0.5  # seconds between two words about how it goes
 LONGEST: Final = 100_000  # characters of an offer
 SIDES: Final = (64, 1280)  # px, of what is sent back
+IDLE: Final = 30.0  # seconds without a picture from the camera after which it is over
 OVER: Final = ("failed", "closed")
 
 
@@ -44,6 +46,7 @@ class Peer:
         self._thread: threading.Thread | None = None
         self._live: Live | None = None
         self._fault = ""
+        self._came = time.monotonic()  # when the camera's newest picture did
 
     def answer(self, offer: str, make_toon: Callable[[Meter], Toon]) -> str:
         """The SDP answer to a browser's offer; what leaves from now on is the card, then drawings.
@@ -74,6 +77,11 @@ class Peer:
             toon.close()
         else:
             self._live.switch(toon)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no picture has come for so long that its place may go to somebody else."""
+        return time.monotonic() - self._came > IDLE
 
     @property
     def meter(self) -> Meter | None:
@@ -136,6 +144,7 @@ class Peer:
         try:
             while not self._closed.is_set():
                 self._incoming.put(await track.recv())
+                self._came = time.monotonic()
         except MediaStreamError:
             self._incoming.put(None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -50,11 +51,18 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
             )  # fmt: skip
 
     @told
-    def ready(path: str | None, request: gr.Request) -> tuple[Any, ...]:
-        on, off = gr.update(interactive=path is not None), gr.update(visible=False)
+    def ready(path: str | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        on, off = gr.update(interactive=True), gr.update(interactive=False)
+        hide = gr.update(visible=False)
+        rest = gr.update(value=None, visible=False), hide, look.blank(EMPTY, FRAME), hide
+        yield gr.update(), off, off, *rest
         if path is not None:
-            stills.read(sessions.adopt(sessions.of(request), path))
-        return on, on, gr.update(value=None, visible=False), off, look.blank(EMPTY, FRAME), off
+            try:
+                stills.read(sessions.adopt(sessions.of(request), path))
+            except Exception:
+                yield None, off, off, *rest
+                raise
+            yield gr.update(), on, on, *rest
 
     @told
     def one(path: str | None, style: str, region: str, background: str, request: gr.Request) -> tuple[Any, ...]:
@@ -73,7 +81,7 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
         return gr.update(value=made, visible=True)
 
     hidden: dict[str, Any] = {"api_visibility": "private"}
-    photo.change(ready, [photo], [draw, every, pair, keep, news, all_styles], show_progress="hidden", **hidden)
+    photo.change(ready, [photo], [photo, draw, every, pair, keep, news, all_styles], show_progress="hidden", **hidden)
     draw.click(one, [photo, style, region, background], [pair, keep, news], **hidden)
     every.click(all_of_them, [photo, region, background], [all_styles], **hidden)
     return style

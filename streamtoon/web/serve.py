@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -56,6 +57,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         server = uvicorn.Server(config)
         address = f"http://{'[' + host + ']' if ':' in host else host}:{port}"
         threading.Thread(target=_announce, args=(server, address, say), daemon=True).start()
+        _end_with_terminal(server)
         server.run(sockets=[listening])
 
 
@@ -65,6 +67,13 @@ def _announce(server: Any, address: str, say: Callable[[str], None]) -> None:
         time.sleep(0.05)
     if server.started:
         say(f"streamtoon is at {address}  (Ctrl-C ends it)")
+
+
+def _end_with_terminal(server: Any) -> None:
+    """End in order when the terminal is closed, unless that is not to end it: what people uploaded must not stay."""
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        signal.signal(hangup, lambda *_: setattr(server, "should_exit", True))
 
 
 def _listen(settings: Settings) -> socket.socket:

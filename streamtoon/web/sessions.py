@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -19,12 +18,14 @@ from typing import Any, Final, Self
 
 from streamtoon import styles
 from streamtoon.errors import UsageError
+from streamtoon.web.folder import Folder, files_in
 from streamtoon.web.settings import Settings
 
 KEPT: Final = 24
 KEPT_UPLOADS: Final = 6
 IDLE: Final = 3600.0  # seconds after which a session that asked for nothing is over
-PREFIX: Final = "streamtoon-web-"
+UNUSED: Final = 600.0  # seconds after which an upload that no session took is removed
+EVERY: Final = 60.0  # seconds between two looks for what has to go
 
 
 class BusyError(UsageError):
@@ -99,16 +100,18 @@ class Sessions:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.root = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+        self._folder = Folder()
+        self.root = self._folder.path
         self._sessions: dict[str, Session] = {}
         self.uploaded: set[str] = set()  # where the upload route put files; Gradio adds to it
         self._owners: dict[Path, set[str]] = {}  # uploaded files; the same file may be uploaded twice
         self._lock = threading.RLock()
+        self._closed = threading.Event()
+        threading.Thread(target=self._sweep_on, name="sweep", daemon=True).start()
 
     def of(self, request: Any) -> Session:
         """The session of a ``gr.Request``; one of its own for a call that belongs to none."""
         key = str(request.session_hash or secrets.token_hex(20))
-        self._sweep()
         with self._lock:
             session = self._sessions.get(key)
             if session is None:
@@ -143,7 +146,9 @@ class Sessions:
         if not owners:
             self._owners.pop(file, None)
             self.uploaded.discard(str(file))
-            shutil.rmtree(file.parent, ignore_errors=True)
+            file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the same picture under another name may be somebody else's
+                file.parent.rmdir()
 
     def enter_live(self, session: Session) -> None:
         """Count this session as live; its lock must be held. Raises BusyError where too many are, UsageError once over.
@@ -174,7 +179,7 @@ class Sessions:
                 self._disown(session, file)
         shutil.rmtree(session.folder, ignore_errors=True)
 
-    def _sweep(self) -> None:
+    def sweep(self) -> None:
         """End what nobody has asked anything of for long, and remove uploads that nobody used."""
         self._stop_idle()
         now = time.monotonic()
@@ -183,11 +188,21 @@ class Sessions:
         for key in old:
             self.end(key)
         with self._lock:
-            owned = {s.folder for s in self._sessions.values()} | {file.parent for file in self._owners}
-            for folder in self.root.iterdir():
-                with contextlib.suppress(OSError):
-                    if folder not in owned and time.time() - folder.stat().st_mtime > IDLE:
-                        shutil.rmtree(folder, ignore_errors=True)
+            mine = {s.folder for s in self._sessions.values()}
+            for file in files_in(self.root):
+                if file in self._owners or not mine.isdisjoint(file.parents):
+                    continue
+                with contextlib.suppress(OSError):  # gone meanwhile, or not the last in its folder
+                    if time.time() - file.stat().st_mtime > UNUSED:
+                        file.unlink()
+                        self.uploaded.discard(str(file))
+                        if file.parent != self.root:
+                            file.parent.rmdir()
+
+    def _sweep_on(self) -> None:
+        while not self._closed.wait(EVERY):
+            with contextlib.suppress(Exception):  # one look that fails must not be the last
+                self.sweep()
 
     def _stop_idle(self) -> None:
         """End the picture streams that get no pictures any more."""
@@ -211,5 +226,6 @@ class Sessions:
             self.end(key)
 
     def __exit__(self, *_: object) -> None:
+        self._closed.set()
         self.end_all()
-        shutil.rmtree(self.root, ignore_errors=True)
+        self._folder.remove()

@@ -52,12 +52,6 @@ class Stills:
                 self._toons.popitem(last=False)[1].close()
             return toon(frame)
 
-    def forget(self, style: str) -> None:
-        """Close the toons of a style whose folder goes."""
-        with self._lock:
-            for choice in [c for c in self._toons if c.style == style]:
-                self._toons.pop(choice).close()
-
     def __enter__(self) -> Self:
         return self
 
@@ -74,7 +68,9 @@ def read(file: Path) -> Frame:
             width, height = picture.size
     except UnidentifiedImageError:
         raise UsageError(f"this file is no picture; give {TYPES}") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
+        raise UsageError(f"the picture is too large; {PIXELS // 1_000_000} megapixels is the limit here") from None
+    except (OSError, ValueError, SyntaxError):
         raise UsageError(f"this picture cannot be opened, it seems to be damaged; give {TYPES}") from None
     if width * height > PIXELS:
         raise UsageError(f"the picture has {width}x{height} px; {PIXELS // 1_000_000} megapixels is the limit here")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-import threading
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -13,14 +12,12 @@ from typing import Any, Final
 import gradio as gr
 
 from streamtoon import styles
-from streamtoon.errors import UsageError
 from streamtoon.types import Style
 from streamtoon.web import child, look, parcel, uploads
-from streamtoon.web.notices import public, told
+from streamtoon.web.notices import told
 from streamtoon.web.sessions import BusyError, Session, Sessions
 from streamtoon.web.tryout import PREVIEW
 
-PATIENCE: Final = 60.0  # seconds that trying a style may take
 MINE: Final = 6  # styles a session may bring
 KINDS: Final = {".webp": "webp", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 METRICS: Final = ("PSNR dB", "SSIM", "MS-SSIM", "matte IoU")
@@ -74,22 +71,20 @@ def take(sessions: Sessions, session: Session, archive: Path) -> list[str]:
         raise BusyError(f"{MINE} styles of your own are the limit here; reload the page to begin anew")
     folder = session.folder / f"style-{secrets.token_hex(8)}"
     unpacked = parcel.unpack(archive, folder)
-    process = child.start(
-        "tryout", folder=str(folder), engine=sessions.settings.engine, threads=sessions.settings.threads
-    )
-    timer = threading.Timer(PATIENCE, process.kill)
-    timer.start()
     try:
-        *_, last = child.said(process)
-    finally:
-        timer.cancel()
-        child.stop(process)
-    if "error" in last:
+        done = child.ask(
+            "tryout", folder=str(folder), engine=sessions.settings.engine, threads=sessions.settings.threads
+        )
+        with session.lock:
+            session.check()
+            before, session.styles[done["name"]] = session.styles.get(done["name"]), folder
+    except BaseException:
         parcel.remove(folder)
-        raise UsageError(f"the portrait could not be drawn with it: {public(last['error'])}")
-    session.styles[unpacked.style.name] = folder
-    done = last["done"]
-    return [*unpacked.found, f"drawing: hides the face, {done['ms']:g} ms a crop, cuts out {done['matte']:.0%} of it"]
+        raise
+    if before is not None:
+        parcel.remove(before)
+    drawing = f"drawing: hides the face, {done['ms']:g} ms a crop, cuts out {done['matte']:.0%} of it"
+    return [unpacked, *done["found"], drawing]
 
 
 def _checked(found: list[str]) -> str:
@@ -107,12 +102,13 @@ def gallery(session: Session | None) -> str:
 def _card(style: Style) -> str:
     text = _text(style.folder / "CARD.md")
     rows = [
-        ("Network", _cell(text, "network")),
+        ("Network", " ".join(_row(text, "network")[:1])),
         ("Licence", style.licence or "not said"),
         ("Data", _section(text, "Data")),
     ]
     listed = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in rows if value)
-    metrics = look.facts(_metrics(text), label="Measured on clean photos") if _metrics(text) else ""
+    measured = [(name, value) for name, value in zip(METRICS, _row(text, "clean", "net"), strict=False) if value]
+    metrics = look.facts(measured, label="Measured on clean photos") if measured else ""
     whole = f"<details><summary>The whole card</summary><pre>{escape(text)}</pre></details>" if text else ""
     mine = "" if style.folder.parent == styles.FOLDER else '<span class="tag">yours</span>'
     return (
@@ -148,17 +144,13 @@ def _section(text: str, title: str) -> str:
     return _plain(found[1]) if found else ""
 
 
-def _cell(text: str, name: str) -> str:
-    """What a card's first table says beside ``name``."""
-    found = re.search(rf"^\|\s*{name}\s*\|\s*([^|\n]+)\|", text, re.MULTILINE)
-    return _plain(found[1]) if found else ""
-
-
-def _metrics(text: str) -> list[tuple[str, str]]:
-    """(name, value) of what was measured on clean photos."""
-    found = re.search(r"^\|\s*clean\s*\|\s*net\s*\|([^\n]+)\|", text, re.MULTILINE)
-    values = [cell.strip() for cell in found[1].split("|")] if found else []
-    return [(name, value) for name, value in zip(METRICS, values, strict=False) if value]
+def _row(text: str, *cells: str) -> list[str]:
+    """What stands behind ``cells`` in the first row of a table that begins with them."""
+    for line in text.splitlines():
+        row = [cell.strip() for cell in line.strip("| ").split("|")]
+        if line.startswith("|") and row[: len(cells)] == list(cells):
+            return [_plain(cell) for cell in row[len(cells) :]]
+    return []
 
 
 def _plain(text: str) -> str:

@@ -8,15 +8,10 @@ It also sends the headers that keep the page from asking any other server for an
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from streamtoon.web.asgi import App, Message, Receive, Scope, Send, header, refuse
 
 TEXT: Final = (b"application/json", b"text/")
 BUILT: Final = (
@@ -24,7 +19,8 @@ BUILT: Final = (
     "/static/",
     "/svelte/",
 )  # Gradio's own scripts: they know no path, and are worth compressing
-LIMIT: Final = 16_000_000  # bytes of a JSON body; the picture stream's pictures are the largest
+UPLOAD: Final = "/gradio_api/upload"
+LIMIT: Final = 16_000_000  # bytes of any other request; the picture stream's pictures are the largest
 HEADERS: Final = [
     (
         b"content-security-policy",
@@ -35,7 +31,10 @@ HEADERS: Final = [
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
+    (b"permissions-policy", b"camera=(self), microphone=(), geolocation=(), display-capture=()"),
 ]
+PICTURES: Final = "/gradio_api/file="  # people's own: no browser or proxy is to keep a copy
+NO_STORE: Final = [(b"cache-control", b"no-store")]
 
 
 class Veil:
@@ -55,21 +54,21 @@ class Veil:
         inward = {**scope, "path": self._in(scope["path"].encode()).decode()}
         inward["raw_path"] = self._in(scope.get("raw_path") or b"")
         inward["query_string"] = self._in(scope.get("query_string") or b"")
-        if _header(scope["headers"], b"content-type").startswith(TEXT):
+        if scope["method"] == "POST" and scope["path"].rstrip("/") != UPLOAD:
             whole = await _body(receive)
             if whole is None:
-                await send({"type": "http.response.start", "status": 413, "headers": []})
-                await send({"type": "http.response.body", "body": b"the request is too large"})
+                await refuse(send, 413, "the request is too large")
                 return
             receive = _again(self._in(whole), receive)
-        text = False
+        text, private = False, scope["path"].startswith(PICTURES)
 
         async def outward(message: Message) -> None:
             nonlocal text
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", []))
-                text = _header(headers, b"content-type").startswith(TEXT) and not _header(headers, b"content-encoding")
-                message = {**message, "headers": [(k, self._out(v)) for k, v in headers] + HEADERS}
+                text = header(headers, b"content-type").startswith(TEXT) and not header(headers, b"content-encoding")
+                headers = [(k, self._out(v)) for k, v in headers if not (private and k.lower() == b"cache-control")]
+                message = {**message, "headers": headers + HEADERS + (NO_STORE if private else [])}
             elif text and message["type"] == "http.response.body":
                 message = {**message, "body": self._out(message.get("body", b""))}
             await send(message)
@@ -83,10 +82,6 @@ class Veil:
 
     def _out(self, data: bytes) -> bytes:
         return data.replace(self._root, self._word)
-
-
-def _header(headers: Any, name: bytes) -> bytes:
-    return next((bytes(v) for k, v in headers if k.lower() == name), b"")
 
 
 async def _body(receive: Receive) -> bytes | None:

@@ -28,6 +28,14 @@ def browser(camera):
 
 
 @pytest.fixture(scope="session")
+def bare():
+    """A server for tests that need no browser; it takes files of a megabyte."""
+    running = browsing.Site("--max-upload", "1")
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
 def site(browser):
     running = browsing.Site()
     yield running

@@ -27,22 +27,6 @@ def processor(pid):
     return sum(int(fields[i]) for i in (11, 12)) / os.sysconf("SC_CLK_TCK")
 
 
-def family(root):
-    """``root`` and every process below it."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
-        except (OSError, ValueError):
-            continue
-    found, grown = {root}, True
-    while grown:
-        more = {pid for pid, parent in parents.items() if parent in found} - found
-        found |= more
-        grown = bool(more)
-    return found
-
-
 def spent(pids):
     return sum(processor(pid) for pid in pids if Path(f"/proc/{pid}/stat").exists())
 
@@ -59,8 +43,8 @@ def main():
         ):
             browsing.start(page)
             time.sleep(5)
-            server = family(site.process.pid)
-            browsers = family(os.getpid()) - server - {os.getpid()}
+            server = browsing.family(site.process.pid)
+            browsers = browsing.family(os.getpid()) - server - {os.getpid()}
             began, used = time.monotonic(), (spent(server), spent(browsers))
             rates = []
             while time.monotonic() - began < seconds:

@@ -8,7 +8,7 @@ from aiortc import RTCPeerConnection
 from test_web_guard import CLIP, SIZE, Camera
 
 from streamtoon.errors import UsageError
-from streamtoon.web import films, live_tab, sessions, stream_tab
+from streamtoon.web import films, live_tab, peer, sessions, stream_tab
 from streamtoon.web.films import Asked, Films
 from streamtoon.web.media import Loop
 from streamtoon.web.peer import Peer
@@ -88,6 +88,19 @@ def test_an_offer_that_is_none_takes_no_place(opened, offer, wrong):
         assert session.closing == {}
 
 
+def test_a_connection_without_pictures_leaves_its_place(opened, offer, monkeypatch):
+    """An offer is easily made, and then nothing sent: its place goes to who asks next."""
+    with Loop(local=True) as media:
+        session = opened.of(Request("a"))
+        begin(opened, session, media, offer)
+        with pytest.raises(BusyError, match="limit"):
+            opened.enter_live(opened.of(Request("b")))
+        monkeypatch.setattr(peer, "IDLE", -1.0)
+        opened.enter_live(opened.of(Request("b")))
+        assert session.live is None
+        assert session.closing == {}
+
+
 def test_a_page_closed_while_it_begins(opened, offer, monkeypatch):
     real, ending = Peer.answer, []
 
@@ -136,12 +149,13 @@ def test_a_stream_that_nobody_ends_is_swept(opened, monkeypatch):
     session, stream = streaming(opened, "a")
     monkeypatch.setattr(stream_tab, "IDLE", -1.0)
     other = opened.of(Request("b"))
+    opened.sweep()
     assert session.live is None
     assert session.closing == {}
     with pytest.raises(UsageError, match="ended"):
         step(opened, stream)
     monkeypatch.setattr(sessions, "IDLE", -1.0)
-    opened.of(Request("c"))
+    opened.sweep()
     assert [s.folder.exists() for s in (session, other)] == [False, False]
 
 

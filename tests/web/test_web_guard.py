@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import numpy as np
@@ -74,7 +75,8 @@ def visit(make, pictures, count, change=None):
     ended = []
     with Loop(local=True) as media:
         peer = Peer(media, (), SIZE, lambda: ended.append(1))
-        back = asyncio.run(run())
+        with ThreadPoolExecutor(1) as pool:  # playwright may have a loop in this thread
+            back = pool.submit(asyncio.run, run()).result()
         peer.close()
         deadline = time.monotonic() + 20
         while not ended and time.monotonic() < deadline:

@@ -2,6 +2,7 @@
 
 import urllib.error
 import urllib.request
+import zlib
 
 import pytest
 from browsing import Site
@@ -157,9 +158,19 @@ def test_a_full_line(sessions, moved_film):
         next(line.draw(sessions.of(Request("late")), Asked(moved_film, "ink", "nose", "keep")))
 
 
+def chunk(kind, data):
+    """A part of a PNG file."""
+    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+
 def test_pictures_beyond_limits(tmp_path, monkeypatch):
     from PIL import Image
 
+    sides = (60_000).to_bytes(4, "big") * 2  # of a picture of a few bytes
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", sides + bytes([1, 0, 0, 0, 0])) + chunk(b"IDAT", b"")
+    (tmp_path / "bomb.png").write_bytes(png)
+    with pytest.raises(UsageError, match="40 megapixels"):
+        stills.read(tmp_path / "bomb.png")
     monkeypatch.setattr(stills, "PIXELS", 100)
     Image.new("RGB", (20, 20)).save(tmp_path / "large.png")
     with pytest.raises(UsageError, match="megapixels"):

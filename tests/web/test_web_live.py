@@ -50,6 +50,11 @@ def test_controls_change_it_while_it_runs(page):
     page.wait_for_function(PAPER, arg=[252, 249, 242], timeout=PATIENCE)  # the paper of wash is not white
     page.get_by_label("Drawn room").check()
     page.wait_for_function(f"!({PAPER})([252, 249, 242])", timeout=PATIENCE)
+    assert page.inner_text(".badge.safe").strip() == "SAFE"
+    page.get_by_label("Room as it is").check()
+    page.wait_for_function("document.getElementById('live-safe').textContent === 'ROOM SHOWN'")
+    page.get_by_label("Paper").check()
+    page.wait_for_function("document.getElementById('live-safe').textContent === 'SAFE'")
     page.get_by_label("Mirror my view").uncheck()
     page.wait_for_selector(".stage.plain")
     new_pictures(page, 5)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browsing import Site, new_pictures, shown, start, tab, visitor
+from browsing import Site, new_pictures, shown, start, tab, visitor, wait_for
 from PIL import Image
 
 from streamtoon.sources import portrait
@@ -58,15 +58,6 @@ def test_a_session_ends_with_its_page(browser, tmp_path):
             site.close()  # in the middle of it
     finally:
         site.close()
-
-
-def wait_for(true, patience=30.0):
-    import time
-
-    end = time.monotonic() + patience
-    while not true() and time.monotonic() < end:
-        time.sleep(0.1)
-    assert true()
 
 
 def test_no_answer_tells_a_path(browser, site, tmp_path):
@@ -131,6 +122,20 @@ def test_phone(browser, site):
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390
     context.close()
+
+
+@pytest.mark.parametrize("system", ["light", "dark"])
+def test_light_and_dark(browser, site, system):
+    """The system's choice, until somebody chooses; then theirs, when they come again too."""
+    with visitor(browser, site.address, color_scheme=system) as page:
+        is_dark = "document.body.classList.contains('dark')"
+        page.wait_for_function(f"{is_dark} === {str(system == 'dark').lower()}")
+        page.get_by_label("Dark colours").click()
+        page.wait_for_function(f"{is_dark} === {str(system != 'dark').lower()}")
+        page.reload(wait_until="domcontentloaded")
+        page.wait_for_selector("#live-start")
+        page.wait_for_function(f"{is_dark} === {str(system != 'dark').lower()}")
+        assert page.get_by_label("Dark colours").get_attribute("aria-pressed") == str(system != "dark").lower()
 
 
 @pytest.mark.parametrize("tab_name", ["Live", "Photo", "Film", "Styles", "Machine"])

@@ -1,12 +1,14 @@
 """Photo and Film in a real browser, and the same through gradio_client."""
 
+import base64
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from browsing import new_pictures, start, tab, told
+from browsing import family, new_pictures, start, tab, told, visitor, wait_for
 from films import tracks
 from PIL import Image
 
@@ -67,17 +69,58 @@ def test_photo(page, photo, tmp_path):
     page.wait_for_selector("#photo-all img >> nth=1")
 
 
-def test_a_file_that_is_no_photo(page, tmp_path):
+def test_the_line_moves_by_keys(page, photo):
+    tab(page, "Photo")
+    page.set_input_files("#photo-in input[type=file]", photo)
+    page.click("#photo-draw:not([disabled])")
+    line = page.get_by_role("slider", name="Line between before and after")
+    line.wait_for()
+    drawing = page.get_by_alt_text("After: the drawing")
+    before = drawing.get_attribute("style")
+    line.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("(line) => line.getAttribute('aria-valuenow') > 50", arg=line.element_handle())
+    assert drawing.get_attribute("style") != before
+
+
+def test_a_photo_from_the_camera(page):
+    tab(page, "Photo")
+    page.get_by_label("Capture from camera").click()
+    page.get_by_text("Click to Access Webcam").click()
+    page.locator("#photo-in").get_by_role("button", name="capture photo").click()
+    page.click("#photo-draw:not([disabled])")
+    page.wait_for_selector("#photo-pair img >> nth=1")
+    assert page.inner_text("#photo-news .facts dd >> nth=0") == "1"
+
+
+def test_a_photo_from_the_clipboard(page, photo):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tab(page, "Photo")
+    page.evaluate(
+        """(data) => fetch("data:image/png;base64," + data).then((r) => r.blob())
+        .then((blob) => navigator.clipboard.write([new ClipboardItem({ "image/png": blob })]))""",
+        base64.b64encode(photo.read_bytes()).decode(),
+    )
+    page.get_by_label("Paste from clipboard").click()
+    page.click("#photo-draw:not([disabled])")
+    page.wait_for_selector("#photo-pair img >> nth=1")
+
+
+def test_a_file_that_is_no_photo(page, photo, tmp_path):
     file = tmp_path / "no.png"
     file.write_bytes(b"this is no picture")
     tab(page, "Photo")
     page.set_input_files("#photo-in input[type=file]", file)
     assert "/" not in told(page, "no picture")
+    page.set_input_files("#photo-in input[type=file]", photo)  # the place is free for another
+    page.wait_for_selector("#photo-draw:not([disabled])")
 
 
 def test_film(page, film, tmp_path):
     tab(page, "Film")
     page.set_input_files("#film-in input[type=file]", film)
+    page.wait_for_selector("#film-draw:not([disabled])")
+    assert page.get_by_label("Trim video to selection").is_hidden()  # it would ask another server for its program
     page.click("#film-draw:not([disabled])")
     page.wait_for_selector("#film-cancel:not([disabled])")
     page.wait_for_selector("#film-after video", timeout=90_000)
@@ -91,13 +134,34 @@ def test_film(page, film, tmp_path):
         assert sum(1 for _ in drawn.decode(video=0)) == 60
 
 
-def test_a_film_is_cancelled(page, tmp_path):
-    long = tmp_path / "long.mp4"
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """A film of fifty seconds."""
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
     guard, frames = Guard(private=False), list(portrait.read("portrait:30@640x360"))
-    with sinks.write(str(long), encoding=Encoding(preset="ultrafast"), rate=30) as send:
+    with sinks.write(str(path), encoding=Encoding(preset="ultrafast"), rate=30) as send:
         for index in range(1500):
             frame = replace(frames[index % 30], index=index, seconds=Fraction(index, 30))
             send(guard(frame, None, 0))
+    return path
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system does not tell which processes there are")
+def test_a_page_closed_in_the_middle_of_a_film(browser, site, long):
+    """The work ends with the page, and its files go."""
+    before = site.files()
+    with visitor(browser, site.address) as page:
+        tab(page, "Film")
+        page.set_input_files("#film-in input[type=file]", long)
+        page.click("#film-draw:not([disabled])")
+        page.wait_for_selector("#film-news progress", timeout=90_000)
+        (job,) = family(site.process.pid) - {site.process.pid}
+        assert len(site.files()) > len(before)
+    wait_for(lambda: not Path(f"/proc/{job}").exists())
+    wait_for(lambda: site.files() == before)
+
+
+def test_a_film_is_cancelled(page, long):
     tab(page, "Film")
     page.set_input_files("#film-in input[type=file]", long)
     page.click("#film-draw:not([disabled])")

@@ -50,6 +50,29 @@ def outside():
     return weights
 
 
+def bare():
+    """Weights that say they are large and are not there."""
+    return TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1 << 40])
+
+
+def sides(*lengths, name="s"):
+    return helper.make_tensor(name, TensorProto.INT64, [len(lengths)], lengths)
+
+
+def filled(size, *initializer):
+    """A network that fills a tensor of ``size``, a constant or the picture's brightest point, and adds that."""
+    node = helper.make_node
+    nodes = [
+        node("ReduceMax", ["in"], ["m"], keepdims=0), node("Cast", ["m"], ["i"], to=TensorProto.INT64),
+        node("Reshape", ["i", "one"], ["n"]), node("ConstantOfShape", [size], ["k"]),
+        node("ReduceMax", ["k"], ["f"], keepdims=0), node("Cast", ["f"], ["u"], to=TensorProto.UINT8),
+        node("Add", ["in", "u"], ["q"]), node("Slice", ["q", "zero", "one", "three"], ["alpha"]),
+        node("Concat", ["q", "alpha"], ["out"], axis=3),
+    ]  # fmt: skip
+    constants = [sides(value, name=name) for name, value in (("zero", 0), ("one", 1), ("three", 3))]
+    return network(*nodes, initializer=[*constants, *initializer])
+
+
 def branch():
     graph = helper.make_graph([helper.make_node("Identity", ["in"], ["o"])], "b", [], [])
     return helper.make_node("If", ["c"], ["out"], then_branch=graph, else_branch=graph)
@@ -61,10 +84,16 @@ def link(name):
     return info
 
 
+def look(archive, folder):
+    """Unpack and check, as the page and its process for it do."""
+    parcel.unpack(archive, folder)
+    return parcel.check(folder)
+
+
 def test_a_good_one_is_taken(tmp_path):
-    unpacked = parcel.unpack(zipped(tmp_path / "mine.zip", style_files()), tmp_path / "out")
-    assert unpacked.style.name == "mine"
-    assert any("operators" in line for line in unpacked.found)
+    checked = look(zipped(tmp_path / "mine.zip", style_files()), tmp_path / "out")
+    assert checked.style.name == "mine"
+    assert any("operators" in line for line in checked.found)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "CARD.md",
         "mine.onnx",
@@ -99,6 +128,13 @@ BAD = {
     "a foreign operator": (
         lambda _: style_files(network=network(helper.make_node("Run", ["in"], ["out"], domain="evil"))), "evil.Run"),
     "a loop": (lambda _: style_files(network=network(branch())), "'If'"),
+    "a text that is none": (lambda f: {**f, "CARD.md": b"\xff\xfe\x00"}, "no plain text"),
+    "a text too long": (lambda f: {**f, "CARD.md": bytes(200_000)}, "unpacks to more"),
+    "sizes beyond bounds": (lambda _: style_files(network=filled("s", sides(1 << 20, 1 << 20))), "MB a crop"),
+    "sizes that the picture decides": (lambda _: style_files(network=filled("n")), "what is in the picture"),
+    "sizes that do not fit": (
+        lambda _: style_files(network=network(helper.make_node("Add", ["in", "w"], ["out"]), initializer=[bare()])),
+        "do not fit"),
     "weights in another file": (
         lambda _: style_files(network=network(helper.make_node("Identity", ["in"], ["out"]), initializer=[outside()])),
         "another file"),
@@ -110,9 +146,9 @@ def test_a_bad_one_is_refused(tmp_path, spoil):
     change, message = BAD[spoil]
     archive = zipped(tmp_path / "bad.zip", change(style_files()))
     with pytest.raises(UsageError, match=message) as error:
-        parcel.unpack(archive, tmp_path / "out")
+        look(archive, tmp_path / "out")
     assert "\n" not in str(error.value)
-    assert [p.name for p in tmp_path.iterdir()] == ["bad.zip"]
+    assert sorted(p.name for p in tmp_path.rglob("evil*")) == []
 
 
 @pytest.mark.parametrize("data", [b"", b"no zip", b"PK\x03\x04" + bytes(100)])

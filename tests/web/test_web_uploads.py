@@ -6,21 +6,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from browsing import Site
 from PIL import Image
 
 from streamtoon.sources import portrait
 
 FILES = {"image", "video", "file"}
 PLACES = {"an absolute path": os.path.abspath, "a relative path": os.path.relpath}
-
-
-@pytest.fixture(scope="module")
-def bare():
-    """A server without a browser."""
-    running = Site()
-    yield running
-    running.close()
 
 
 def ask(site, path, data=None, kind="application/json"):

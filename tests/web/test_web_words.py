@@ -79,6 +79,7 @@ def test_the_veil(tmp_path):
 
         scope = {
             "type": "http",
+            "method": "POST",
             "path": path,
             "raw_path": path.encode(),
             "query_string": b"",

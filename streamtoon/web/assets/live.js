@@ -139,6 +139,14 @@ window.streamtoon = window.streamtoon || {};
 
   streamtoon.stop = () => { say(""); free(); };
   streamtoon.mirror = (on) => { mirrored = on; stage().classList.toggle("plain", !on); return []; };
+  streamtoon.room = (shown) => { // what the badge promises must hold: a room as it is may hold a face that is missed
+    const badge = document.querySelector(".badge.safe");
+    badge.classList.toggle("room", shown);
+    set("live-safe", shown ? "ROOM SHOWN" : "SAFE");
+    badge.title = shown ? "Faces that are found are drawn or covered; your room, and a face that is missed, leave as they are."
+      : "Only drawings, or a card, leave the guard: no undrawn picture of you does.";
+    return [];
+  };
   streamtoon.snapshot = () => {
     const video = $("live-video"), canvas = document.createElement("canvas");
     if (!video.videoWidth) return [];

@@ -15,7 +15,11 @@ window.streamtoon = window.streamtoon || {};
     try { localStorage.setItem(key, dark ? "dark" : "light"); } catch { /* as above */ }
     show(dark);
   };
-  addEventListener("DOMContentLoaded", () => {
+  streamtoon.loaded = (call) => { // Gradio may run these scripts long after the page was read
+    if (document.readyState === "loading") addEventListener("DOMContentLoaded", call);
+    else call();
+  };
+  streamtoon.loaded(() => {
     document.documentElement.lang = "en";
     if (!asked) show(stored ? stored === "dark" : system.matches);
   });
