@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from typing import Any, Final
 
@@ -65,15 +66,15 @@ def parser() -> argparse.ArgumentParser:
         help="a film to measure on, several for flicker; more styles or ONNX files for engines (default: the embedded "
         "portrait, 300 frames of 720p)",
     )  # fmt: skip
-    bench.add_argument("--seconds", type=float, default=20.0, help="how long live runs (default: 20)")
-    bench.add_argument("--fps", type=float, help="the pace of live's source (default: the film's own)")
+    bench.add_argument("--seconds", type=_seconds, default=20.0, help="how long live runs (default: 20)")
+    bench.add_argument("--fps", type=_rate, help="the pace of live's source (default: the film's own)")
     bench.add_argument("--json", action="store_true", help="print one JSON object")
 
     live = command("live", "draw the people before a camera, for a call", drawing)
-    live.add_argument("--source", default="webcam:", help="webcam:, webcam:NUMBER, webcam:NAME, a film or its address")
+    live.add_argument("--source", default="webcam:", help="webcam:, webcam:NUMBER, webcam:NAME, a film, or rtsp://...")
     live.add_argument(
         "--sink", action="append",
-        help="virtualcam:, virtualcam:DEVICE, udp://HOST:PORT, rtmp://..., out.mp4; may be given several times",
+        help="virtualcam:, virtualcam:DEVICE, window:, udp://HOST:PORT, rtmp://..., out.mp4; several may be given",
     )  # fmt: skip
     live.add_argument("--region", choices=REGIONS, help="what is drawn (default: the style's)")
     live.add_argument(
@@ -87,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
         "THE UNDRAWN CAMERA PICTURE pass",
     )  # fmt: skip
     live.add_argument("--size", type=_size, help="WIDTHxHEIGHT of what leaves (default: the camera's)")
-    live.add_argument("--fps", type=float, default=30.0, help="pictures a second (default: 30)")
+    live.add_argument("--fps", type=_rate, default=30.0, help="pictures a second (default: 30)")
     live.add_argument(
         "--mirror", action=argparse.BooleanOptionalAction, default=True, help="mirror the preview; never what leaves"
     )
@@ -160,6 +161,24 @@ def _auth(text: str) -> tuple[str, str]:
     if not user or not password:
         raise argparse.ArgumentTypeError("it must be USER:PASSWORD")
     return user, password
+
+
+def _rate(text: str) -> float:
+    return _number(text, "no number of pictures a second", 1, 240)
+
+
+def _seconds(text: str) -> float:
+    return _number(text, "no number of seconds", 1, 86_400)
+
+
+def _number(text: str, wrong: str, least: float, most: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is {wrong} from {least:g} to {most:g}")
+    return number
 
 
 def _threads(text: str) -> int:

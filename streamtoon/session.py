@@ -32,7 +32,7 @@ CODING: Final = Colour("bt709")
 class Options:
     """What runs.
 
-    source   webcam:..., portrait:, a film or its address; a file plays at its own rate
+    source   webcam:..., portrait:, a film, or an address; a film plays at its own rate
     sinks    virtualcam:..., udp://..., rtmp://..., a film's name
     size     width and height of what leaves, px; None for the source's
     fps      pictures a second
@@ -65,7 +65,7 @@ def session(options: Options, style: str, make_toon: Callable[[str, Meter], Toon
         window = _window() if options.preview or WINDOW in options.sinks else None
         toon = make_toon(style, meter)
         safe = Safe(blank, toon.style.paper)
-        live = Live(frames, toon, safe, opened, fps=options.fps, meter=meter, say=say)
+        live = Live(frames, toon, safe, opened, fps=options.fps, threads=options.threads, meter=meter, say=say)
         failed: list[BaseException] = []
 
         def run() -> None:
@@ -109,6 +109,12 @@ def _source(
         stack.callback(camera.close)
         say(f"{camera.camera.name}: {camera.size[0]}x{camera.size[1]} at {camera.fps:g} fps")
         return camera.frames(), camera.size
+    if "://" in options.source:
+        from streamtoon.sources import network
+
+        called = network.open(options.source, threads=options.threads, stop=stop, say=say)
+        stack.enter_context(called)
+        return paced(called.frames(), stop) if called.is_film else called.frames(), called.size
     source = stack.enter_context(sources.open(options.source, options.threads))
     read = source.frames()
     first = next(read, None)
