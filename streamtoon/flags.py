@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from streamtoon import __version__
 
@@ -13,26 +13,32 @@ REGIONS: Final = ("face", "head", "frame")
 BACKGROUNDS: Final = ("keep", "paper", "blur", "draw")
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, as every other error."""
+        self.exit(2, f"error: {message}; {self.prog} --help tells the flags\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands and their flags."""
-    root = argparse.ArgumentParser(prog="streamtoon", description="The same picture, with the people in it drawn.")
+    root = _Parser(prog="streamtoon", description="The same picture, with the people in it drawn.")
     root.add_argument("--version", action="version", version=f"streamtoon {__version__}")
     commands = root.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
     common.add_argument("--config", metavar="FILE", help="TOML file whose keys are the flags' names; a flag beats it")
     common.add_argument(
         "--dump-config", action="store_true", help="print the settings in force as such a file, and stop"
     )
-    drawing = argparse.ArgumentParser(add_help=False)
+    drawing = _Parser(add_help=False)
     drawing.add_argument("--style", default="ink", help="a shipped style or the folder of one (default: ink)")
     _engine_flags(drawing)
-    regions = argparse.ArgumentParser(add_help=False)
+    regions = _Parser(add_help=False)
     regions.add_argument("--region", choices=REGIONS, help="what is drawn (default: the style's)")
     regions.add_argument("--background", choices=BACKGROUNDS, help="what becomes of the rest (default: the style's)")
 
-    def command(name: str, text: str, *parents: argparse.ArgumentParser) -> Any:
+    def command(name: str, text: str, *parents: _Parser) -> Any:
         return commands.add_parser(
             name, help=text, description=text[0].upper() + text[1:] + ".", parents=[*parents, common]
         )

@@ -124,7 +124,11 @@ class Live:
                     continue
                 if drawn.state == "drawn":
                     self.new += 1
-                    self._captured[drawn.index] = job.captured
+                    self._times.append(time.monotonic())
+                    if senders:
+                        self._captured[drawn.index] = job.captured
+                    else:  # a preview alone: it is shown at once
+                        self.latencies.append(self._times[-1] - job.captured)
                     if len(self._captured) > PENDING:  # overtaken before it was sent
                         self._captured.pop(min(self._captured), None)
                 self._safe.put(drawn)
@@ -191,7 +195,5 @@ class Live:
                 return
             captured = self._captured.pop(picture.index, None) if number > seen else None
             if captured is not None:
-                now = time.monotonic()
-                self.latencies.append(now - captured)
-                self._times.append(now)
+                self.latencies.append(time.monotonic() - captured)
             seen, patience = number, LATE / self._fps

@@ -90,3 +90,10 @@ def test_a_slow_sink_holds_up_no_other(style):
     assert len(slow.sent) < 0.6 * len(fast.sent)
     # what it sends is the newest: never further behind than it takes itself
     assert slow.sent[-1][1].index >= 40
+
+
+def test_a_preview_alone_is_told_its_rate(style):
+    live = Live(paced(CLIP[:40]), Toon(style, Ink(), private=True), Safe(CLIP[0], style.paper), [], fps=FPS)
+    live.run()
+    assert live.rate() > 0
+    assert live.latency() > 0
