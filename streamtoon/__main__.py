@@ -1,7 +1,5 @@
 """``python -m streamtoon`` is ``streamtoon``."""
 
-import sys
+from streamtoon.cli import run
 
-from streamtoon.cli import main
-
-sys.exit(main())
+run()

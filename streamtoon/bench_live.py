@@ -94,7 +94,8 @@ def bench_live(
                     return
                 yield frame
 
-        live = Live(frames(), toon, Safe(first, toon.style.paper), [Counter()], fps=fps or rate, meter=meter)
+        safe = Safe(first, toon.style.paper)
+        live = Live(frames(), toon, safe, [Counter()], fps=fps or rate, threads=threads, meter=meter)
         live.run()
         wall, cpu, new, dropped, rss = marks[0]
         elapsed = time.monotonic() - wall

@@ -7,11 +7,13 @@ Heavy libraries are imported where a command needs them: ``streamtoon --help`` a
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -54,6 +56,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(f"error: {_one_line(error)}")
         return error.exit_code if isinstance(error, StreamtoonError) else 1
     return code
+
+
+def run() -> None:
+    """The program: ``main``, and then the end of the process, with its exit code."""
+    try:
+        code = main()
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 1
+    # a thread may still be in a camera's driver or in a detector: Python would wait for one, and abort in the other
+    if code > 128 or threading.active_count() > 1:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _terminated(number: int, _frame: object) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from streamtoon import __version__
 
@@ -12,26 +13,32 @@ REGIONS: Final = ("face", "head", "frame")
 BACKGROUNDS: Final = ("keep", "paper", "blur", "draw")
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, as every other error."""
+        self.exit(2, f"error: {message}; {self.prog} --help tells the flags\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands and their flags."""
-    root = argparse.ArgumentParser(prog="streamtoon", description="The same picture, with the people in it drawn.")
+    root = _Parser(prog="streamtoon", description="The same picture, with the people in it drawn.")
     root.add_argument("--version", action="version", version=f"streamtoon {__version__}")
     commands = root.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
     common.add_argument("--config", metavar="FILE", help="TOML file whose keys are the flags' names; a flag beats it")
     common.add_argument(
         "--dump-config", action="store_true", help="print the settings in force as such a file, and stop"
     )
-    drawing = argparse.ArgumentParser(add_help=False)
+    drawing = _Parser(add_help=False)
     drawing.add_argument("--style", default="ink", help="a shipped style or the folder of one (default: ink)")
     _engine_flags(drawing)
-    regions = argparse.ArgumentParser(add_help=False)
+    regions = _Parser(add_help=False)
     regions.add_argument("--region", choices=REGIONS, help="what is drawn (default: the style's)")
     regions.add_argument("--background", choices=BACKGROUNDS, help="what becomes of the rest (default: the style's)")
 
-    def command(name: str, text: str, *parents: argparse.ArgumentParser) -> Any:
+    def command(name: str, text: str, *parents: _Parser) -> Any:
         return commands.add_parser(
             name, help=text, description=text[0].upper() + text[1:] + ".", parents=[*parents, common]
         )
@@ -65,15 +72,15 @@ def parser() -> argparse.ArgumentParser:
         help="a film to measure on, several for flicker; more styles or ONNX files for engines (default: the embedded "
         "portrait, 300 frames of 720p)",
     )  # fmt: skip
-    bench.add_argument("--seconds", type=float, default=20.0, help="how long live runs (default: 20)")
-    bench.add_argument("--fps", type=float, help="the pace of live's source (default: the film's own)")
+    bench.add_argument("--seconds", type=_seconds, default=20.0, help="how long live runs (default: 20)")
+    bench.add_argument("--fps", type=_rate, help="the pace of live's source (default: the film's own)")
     bench.add_argument("--json", action="store_true", help="print one JSON object")
 
     live = command("live", "draw the people before a camera, for a call", drawing)
-    live.add_argument("--source", default="webcam:", help="webcam:, webcam:NUMBER, webcam:NAME, a film or its address")
+    live.add_argument("--source", default="webcam:", help="webcam:, webcam:NUMBER, webcam:NAME, a film, or rtsp://...")
     live.add_argument(
         "--sink", action="append",
-        help="virtualcam:, virtualcam:DEVICE, udp://HOST:PORT, rtmp://..., out.mp4; may be given several times",
+        help="virtualcam:, virtualcam:DEVICE, window:, udp://HOST:PORT, rtmp://..., out.mp4; several may be given",
     )  # fmt: skip
     live.add_argument("--region", choices=REGIONS, help="what is drawn (default: the style's)")
     live.add_argument(
@@ -87,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
         "THE UNDRAWN CAMERA PICTURE pass",
     )  # fmt: skip
     live.add_argument("--size", type=_size, help="WIDTHxHEIGHT of what leaves (default: the camera's)")
-    live.add_argument("--fps", type=float, default=30.0, help="pictures a second (default: 30)")
+    live.add_argument("--fps", type=_rate, default=30.0, help="pictures a second (default: 30)")
     live.add_argument(
         "--mirror", action=argparse.BooleanOptionalAction, default=True, help="mirror the preview; never what leaves"
     )
@@ -160,6 +167,24 @@ def _auth(text: str) -> tuple[str, str]:
     if not user or not password:
         raise argparse.ArgumentTypeError("it must be USER:PASSWORD")
     return user, password
+
+
+def _rate(text: str) -> float:
+    return _number(text, "no number of pictures a second", 1, 240)
+
+
+def _seconds(text: str) -> float:
+    return _number(text, "no number of seconds", 1, 86_400)
+
+
+def _number(text: str, wrong: str, least: float, most: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is {wrong} from {least:g} to {most:g}")
+    return number
 
 
 def _threads(text: str) -> int:

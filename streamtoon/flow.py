@@ -96,14 +96,16 @@ class Slot:
         self._changed = threading.Condition()
         self.dropped = 0
 
-    def put(self, item: Any) -> None:
-        """Add an item; never waits."""
+    def put(self, item: Any) -> bool:
+        """Add an item; never waits. Whether another was dropped for it."""
         with self._changed:
-            if self._items:
+            full = bool(self._items)
+            if full:
                 self._items.popleft()
                 self.dropped += 1
             self._items.append(item)
             self._changed.notify()
+            return full
 
     def put_last(self, item: Any) -> None:
         """Add the item that ends the flow: behind what waits, dropping nothing."""
@@ -124,6 +126,7 @@ class Slot:
 class Latest:
     """Items through stages, newest first served: reading never waits, stages that lag skip what is stale.
 
+    ``flight`` items at most are in the stages at a time; the others wait, or are overtaken, before the first.
     ``stop`` ends it from outside.
 
     Iterating yields results in order. An error while reading ends the flow and is raised; a stage's own errors are the
@@ -131,14 +134,19 @@ class Latest:
     """
 
     def __init__(
-        self, items: Iterable[Any], *stages: Callable[[Any], Any], stop: threading.Event | None = None
+        self,
+        items: Iterable[Any],
+        *stages: Callable[[Any], Any],
+        flight: int = 1,
+        stop: threading.Event | None = None,
     ) -> None:
         self._items = items
         self._slots = [Slot() for _ in range(len(stages) + 1)]
         self._stop = stop or threading.Event()
+        self._flight = threading.Semaphore(flight)
         self._threads = [threading.Thread(target=self._feed, name="read", daemon=True)]
-        for stage, before, after in zip(stages, self._slots, self._slots[1:], strict=False):
-            self._threads.append(threading.Thread(target=self._work, args=(stage, before, after), daemon=True))
+        for number, stage in enumerate(stages):
+            self._threads.append(threading.Thread(target=self._work, args=(number, stage), daemon=True))
 
     @property
     def dropped(self) -> int:
@@ -175,7 +183,18 @@ class Latest:
             if close is not None:
                 close()
 
-    def _work(self, stage: Callable[[Any], Any], source: Slot, out: Slot) -> None:
-        while (item := source.get(self._stop)) is not _END and not isinstance(item, _Raised):
-            out.put(stage(item))
-        out.put_last(item)
+    def _work(self, number: int, stage: Callable[[Any], Any]) -> None:
+        before, after = self._slots[number : number + 2]
+        last = after is self._slots[-1]
+        while (item := self._take(before)) is not _END and not isinstance(item, _Raised):
+            dropped = after.put(stage(item))
+            if dropped or last:
+                self._flight.release()
+        after.put_last(item)
+
+    def _take(self, slot: Slot) -> Any:
+        """The next item of ``slot``; before the first stage it waits until those in flight are few enough."""
+        while slot is self._slots[0] and not self._flight.acquire(timeout=0.1):
+            if self._stop.is_set():
+                return _END
+        return slot.get(self._stop)

@@ -28,7 +28,7 @@ Send = Callable[[Drawn], None]
 
 LAST: Final = 2  # number of the toon's last stage: see, draw, blend
 LATE: Final = 1.5  # frame times without a new picture until the last safe one is sent again
-EARLY: Final = 0.8  # frame times at least between two pictures: a faster camera does not make a faster stream
+EARLY: Final = 0.8  # frame times at least between two pictures, on average: a faster camera makes no faster stream
 PENDING: Final = 64  # new pictures whose capture times are remembered until they are sent
 FAULTS: Final = 3  # times in a row that drawing may fail before it is said
 
@@ -46,7 +46,9 @@ class _Job:
 class Live:
     """The running loop. ``run`` returns when the source ends or ``stop`` is called.
 
-    say  is told of faults, one line each
+    fps      pictures a second that are sent, about
+    threads  that drawing may use: every two of them draw a frame of their own at a time, more would only wait for them
+    say      is told of faults, one line each
     """
 
     def __init__(
@@ -57,13 +59,14 @@ class Live:
         sinks: list[AbstractContextManager[Send]],
         *,
         fps: float,
+        threads: int = 2,
         meter: Meter | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._frames, self._safe, self._sinks = frames, safe, sinks
         self._toon = self._drawing = toon
         self._toons = [toon]  # those not closed yet: one may be switched away before it drew
-        self._fps, self._say = fps, say
+        self._fps, self._flight, self._say = fps, max(1, threads // 2), say
         self.meter = meter or Meter()
         self.new = 0  # drawn pictures that reached Safe
         self.latencies: deque[float] = deque(maxlen=100_000)  # seconds from capture to sent, of each new picture
@@ -114,14 +117,18 @@ class Live:
             for thread in threads:
                 thread.start()
             stages = [partial(self._stage, number) for number in range(LAST + 1)]
-            self._flow = stack.enter_context(Latest(self._read(), *stages, stop=self._stop))
+            self._flow = stack.enter_context(Latest(self._read(), *stages, flight=self._flight, stop=self._stop))
             for job in self._flow:
                 drawn: Drawn | None = job.done
                 if drawn is None:
                     continue
                 if drawn.state == "drawn":
                     self.new += 1
-                    self._captured[drawn.index] = job.captured
+                    self._times.append(time.monotonic())
+                    if senders:
+                        self._captured[drawn.index] = job.captured
+                    else:  # a preview alone: it is shown at once
+                        self.latencies.append(self._times[-1] - job.captured)
                     if len(self._captured) > PENDING:  # overtaken before it was sent
                         self._captured.pop(min(self._captured), None)
                 self._safe.put(drawn)
@@ -173,12 +180,13 @@ class Live:
             self._say(f"drawing fails, the card is shown: {' '.join(str(error).split()) or type(error).__name__}")
 
     def _sender(self, send: Send) -> None:
-        seen, patience, sent = 0, 0.0, -1.0  # the card leaves at once
+        seen, patience, due = 0, 0.0, 0.0  # the card leaves at once
         while not self._stop.is_set():
-            time.sleep(max(0.0, sent + EARLY / self._fps - time.monotonic()))
+            time.sleep(max(0.0, due - time.monotonic()))
             number, picture = self._safe.take(seen, patience)
+            # a picture that came late does not hold up the next
+            due = max(due + EARLY / self._fps, time.monotonic())
             try:
-                sent = time.monotonic()
                 with self.meter("write"):
                     send(picture)
             except Exception as error:  # noqa: BLE001 - raised again by run
@@ -187,7 +195,5 @@ class Live:
                 return
             captured = self._captured.pop(picture.index, None) if number > seen else None
             if captured is not None:
-                now = time.monotonic()
-                self.latencies.append(now - captured)
-                self._times.append(now)
+                self.latencies.append(time.monotonic() - captured)
             seen, patience = number, LATE / self._fps

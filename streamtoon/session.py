@@ -32,7 +32,7 @@ CODING: Final = Colour("bt709")
 class Options:
     """What runs.
 
-    source   webcam:..., portrait:, a film or its address; a file plays at its own rate
+    source   webcam:..., portrait:, a film, or an address; a film plays at its own rate
     sinks    virtualcam:..., udp://..., rtmp://..., a film's name
     size     width and height of what leaves, px; None for the source's
     fps      pictures a second
@@ -65,24 +65,27 @@ def session(options: Options, style: str, make_toon: Callable[[str, Meter], Toon
         window = _window() if options.preview or WINDOW in options.sinks else None
         toon = make_toon(style, meter)
         safe = Safe(blank, toon.style.paper)
-        live = Live(frames, toon, safe, opened, fps=options.fps, meter=meter, say=say)
+        live = Live(frames, toon, safe, opened, fps=options.fps, threads=options.threads, meter=meter, say=say)
         failed: list[BaseException] = []
+        # an event: a join that a signal interrupts takes the thread for ended (CPython 3.11 and 3.12, bpo-45274)
+        ended = threading.Event()
 
         def run() -> None:
             try:
                 live.run()
             except BaseException as error:  # noqa: BLE001 - raised again below
                 failed.append(error)
+            finally:
+                ended.set()
 
-        runner = threading.Thread(target=run, name="live", daemon=True)
-        runner.start()
+        threading.Thread(target=run, name="live", daemon=True).start()
         try:
             _watch(
                 options,
                 live,
                 safe,
                 window,
-                runner=runner,
+                ended=ended,
                 style=style,
                 make_toon=lambda n: make_toon(n, meter),
                 say=say,
@@ -90,7 +93,7 @@ def session(options: Options, style: str, make_toon: Callable[[str, Meter], Toon
         finally:
             stop.set()
             live.stop()
-            runner.join(timeout=10)
+            ended.wait(10)
             if window is not None:
                 window.close()
         if failed:
@@ -109,6 +112,12 @@ def _source(
         stack.callback(camera.close)
         say(f"{camera.camera.name}: {camera.size[0]}x{camera.size[1]} at {camera.fps:g} fps")
         return camera.frames(), camera.size
+    if "://" in options.source:
+        from streamtoon.sources import network
+
+        called = network.open(options.source, threads=options.threads, stop=stop, say=say)
+        stack.enter_context(called)
+        return paced(called.frames(), stop) if called.is_film else called.frames(), called.size
     source = stack.enter_context(sources.open(options.source, options.threads))
     read = source.frames()
     first = next(read, None)
@@ -157,16 +166,16 @@ def _watch(
     safe: Safe,
     window: Any,
     *,
-    runner: threading.Thread,
+    ended: threading.Event,
     style: str,
     make_toon: Callable[[str], Toon],
     say: Callable[[str], None],
 ) -> None:
     """Show the preview and answer its keys until the loop ends."""
     names, mirror, seen = styles.names(), options.mirror, 0
-    while runner.is_alive():
+    while not ended.is_set():
         if window is None:
-            runner.join(timeout=0.2)
+            ended.wait(0.2)
             continue
         seen, drawn = safe.take(seen, PREVIEW)
         lines = [f"{live.rate():.1f} fps", f"{1000 * live.latency():.0f} ms", f"{live.dropped} dropped", live.engine]

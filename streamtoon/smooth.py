@@ -37,9 +37,13 @@ class _Track:
 
 
 class Tracks:
-    """Gives faces their ids and steadies them. One instance a stream; call once a frame in order of time."""
+    """Gives faces their ids and steadies them. One instance a stream; call once a frame in order of time.
+
+    cut  whether the newest picture has nothing to do with the one before
+    """
 
     def __init__(self, coast: Fraction = COAST) -> None:
+        self.cut = False
         self._coast = coast
         self._tracks: list[_Track] = []
         self._next = 0
@@ -53,8 +57,8 @@ class Tracks:
         """
         small = np.asarray(cv2.resize(picture, (32, 18), interpolation=cv2.INTER_AREA), np.uint8)
         elapsed = 0.0 if self._now is None else float(seconds - self._now)
-        cut = self._last is not None and float(cv2.absdiff(small, self._last).mean()) > CUT
-        if cut or not 0 <= elapsed <= 1:
+        self.cut = self._last is not None and float(cv2.absdiff(small, self._last).mean()) > CUT
+        if self.cut or not 0 <= elapsed <= 1:
             self._tracks = []
         self._last, self._now = small, seconds
         free = list(self._tracks)

@@ -2,9 +2,10 @@
 
 A crop holds still while its face is about where it was (framing.py), so it is the same again and again but for the
 sensor's noise, and a net answers noise with strokes that shimmer. So the crop is averaged before it is drawn, which
-leaves strokes crisp, and the drawing after it, by one gate: how far the crop is from its own average. Slow changes add
-up there and get through, noise does not. Eyes, nose and mouth get through sooner than hair and cloth: nobody minds late
-hair. Ungated averaging would blur and trail.
+leaves strokes crisp, and the drawing after it, by how far the crop is from its own average. Slow changes add up there
+and get through, noise does not. What moves is drawn from the newest crop alone, and its drawing softened by the one
+before: strokes hop there. Eyes, nose and mouth get through sooner than hair and cloth: nobody minds late hair. Ungated
+averaging would blur and trail.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 from functools import reduce
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -23,24 +24,31 @@ from streamtoon.types import F32, U8, Crop, Face
 
 GRAIN: Final = 7  # px over which change is looked at
 DETAIL: Final = 70.0  # mean Laplacian of a sharp face without its grain; a blurred one moves with less change
-FADE: Final = 0.75  # of a change is still taken for one a frame later, so that nothing old stays in what has moved
+FADE: Final = 0.55  # of a change is still taken for one a frame later, so that nothing old stays in what has moved
 TURNS: Final = 64  # crops that may wait for their drawings; beyond that drawings begin anew
 LEVELS: Final = np.arange(256, dtype=np.float32)
 
 
-def _gate(noise: float, motion: float) -> F32:
-    """(256,) float32: by grey levels of change, how much of the average stays.
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """How much of an average stays, (256,) float32 by grey levels of change.
 
-    Nearly all of it up to ``noise``; .45 from ``motion`` on, which is less than a frame late and softens strokes that
-    hop; nothing where all has changed.
+    crop     nearly all of it up to ``noise``, nothing from ``motion`` on
+    drawing  the same, but ``moving`` at ``motion``, and nothing where all has changed: at ``end``
     """
+
+    crop: F32
+    drawing: F32
+
+
+def _gate(noise: float, motion: float, moving: float, end: float) -> _Gate:
     still = 0.95 * np.clip((motion - LEVELS) / (motion - noise), 0, 1)
-    moving = 0.45 * np.clip((80 - LEVELS) / (80 - motion), 0, 1)
-    return np.asarray(np.maximum(still, moving), np.float32)
+    soft = moving * np.clip((end - LEVELS) / (end - motion), 0, 1)
+    return _Gate(still.astype(np.float32), np.maximum(still, soft).astype(np.float32))
 
 
-FEATURES: Final = _gate(4, 12)  # eyes, nose and mouth
-REST: Final = _gate(12, 32)
+FEATURES: Final = _gate(4, 12, 0.5, 80)  # eyes, nose and mouth
+REST: Final = _gate(12, 32, 0.75, 140)
 
 
 @dataclass(slots=True)
@@ -86,6 +94,7 @@ class Steady:
         return [np.asarray(cv2.convertScaleAbs(shown[face.id]), np.uint8) for face in faces]
 
     def _average(self, face: Face, cut: Crop) -> tuple[_Seen, F32]:
+        """What is seen now, and how much of the drawing before stays, (h, w)."""
         grey = cv2.blur(cv2.cvtColor(cut.image, cv2.COLOR_RGB2GRAY), (GRAIN, GRAIN)).astype(np.float32)
         now = _Seen(cut.to_crop, cut.image.astype(np.float32), grey, np.zeros_like(grey))
         before = self._seen.get(face.id)
@@ -94,14 +103,13 @@ class Steady:
             return now, np.zeros_like(grey)
         now.change = np.asarray(cv2.max(cv2.absdiff(grey, before.grey), before.change * FADE), np.float32)
         levels = cv2.convertScaleAbs(now.change, alpha=1 / _detail(grey))
-        rest = cv2.LUT(levels, REST)
-        sooner = cv2.multiply(cv2.subtract(cv2.LUT(levels, FEATURES), rest), _features(face, cut))
-        keep: F32 = np.asarray(cv2.add(rest, sooner), np.float32)
+        features = _features(face, cut)
+        keep = _mix(cv2.LUT(levels, REST.crop), cv2.LUT(levels, FEATURES.crop), features)
         now.image, now.grey = _mix(now.image, before.image, keep), _mix(now.grey, before.grey, keep)
-        return now, keep
+        return now, _mix(cv2.LUT(levels, REST.drawing), cv2.LUT(levels, FEATURES.drawing), features)
 
 
-def _mix(now: F32, before: F32, keep: F32) -> F32:
+def _mix(now: Any, before: Any, keep: F32) -> F32:
     """``keep`` of before, the rest of now."""
     cover = keep if now.ndim == 2 else cv2.merge([keep] * now.shape[2])
     return np.asarray(cv2.add(now, cv2.multiply(cv2.subtract(before, now), cover)), np.float32)

@@ -18,6 +18,7 @@ from streamtoon.blend import Drawing, blend, feather, filling, from_rgb, oval
 from streamtoon.crop import Affine, crop, roll, square, tiles, view
 from streamtoon.framing import Framing
 from streamtoon.guard import Guard, hides, unlike
+from streamtoon.leaving import Leaving
 from streamtoon.meter import Meter
 from streamtoon.smooth import COAST, Tracks
 from streamtoon.steady import Steady
@@ -97,6 +98,7 @@ class Toon:
         self._feather = feather(style.size, style.feather)
         # the camera's picture stays around somebody who does not want to be seen: what is in doubt is not shown
         self._careful = private and self.region != "frame" and self.background == "keep" and self._picture is None
+        self._leaving = Leaving()
         self._oval = oval(style.size, style.margin / (SPARE if self._careful else 1))
         # stages and the engine have the cores already; OpenCV's own threads on these small pictures only get in the way
         cv2.setNumThreads(1)
@@ -122,7 +124,7 @@ class Toon:
     def see(self, frame: Frame) -> Seen:
         """Find the faces and cut out what is to be drawn."""
         if frame.layout == "rgb24":  # a still: the one before it may show somebody else
-            self._tracks = Tracks()
+            self._tracks, self._leaving = Tracks(), Leaving()
             self._framing = Framing(self.style.margin, self.style.size)
             self._steady = None if self._steady is None else Steady()
             self._find.forget()
@@ -135,6 +137,8 @@ class Toon:
             private = self._guard.private
             drawn = choose(faces, self.chosen, frame) if private or self.chosen != "all" else faces
             hidden = [f for f in faces if not any(f is d for d in drawn)] if private else []
+            if self._careful:
+                hidden += self._leaving(faces, frame, cut=self._tracks.cut)
             doubtful = any(not f.found or abs(roll(f)) > UPRIGHT for f in faces)
             covers = [square(f, self.style.margin, self.style.size) for f in hidden]
             size = self.style.size

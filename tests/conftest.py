@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from streamtoon import styles
 from streamtoon.sources import portrait as source
 from streamtoon.types import Frame
 
@@ -48,6 +49,12 @@ def style_folder(tmp_path):
         return folder
 
     return make
+
+
+@pytest.fixture
+def style(style_folder):
+    """A style that a scripted engine draws in."""
+    return styles.load(str(style_folder()))
 
 
 def _toml(value):

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from streamtoon.flow import every
+from streamtoon.flow import Latest, every
 
 
 def test_order_is_kept_and_none_is_dropped():
@@ -78,3 +78,48 @@ def test_reading_does_not_run_ahead():
     time.sleep(0.3)
     assert len(read) <= 8
     flow.close()
+
+
+@pytest.mark.parametrize("flight", [1, 2])
+def test_latest_serves_the_newest_and_lets_few_in(flight):
+    inside, most, lock = set(), [], threading.Lock()
+
+    def read():
+        for i in range(60):
+            time.sleep(0.002)
+            yield i
+
+    def first(item):
+        with lock:
+            inside.add(item)
+            most.append(len(inside))
+        time.sleep(0.01)
+        return item
+
+    def last(item):
+        time.sleep(0.01)
+        with lock:
+            inside.remove(item)
+        return item
+
+    with Latest(read(), first, last, flight=flight) as flow:
+        done = list(flow)
+    assert max(most) == flight
+    assert done == sorted(set(done))
+    assert done[-1] == 59  # what is newest at the end is not lost
+    assert len(done) + flow.dropped == 60
+    assert flow.dropped > 0
+
+
+def test_latest_ends_where_a_stage_hangs():
+    stop, hang = threading.Event(), threading.Event()
+
+    def read():
+        while not stop.is_set():
+            time.sleep(0.005)
+            yield 0
+
+    threading.Timer(0.2, stop.set).start()
+    with Latest(read(), lambda _: hang.wait(20), lambda x: x, stop=stop) as flow:
+        assert list(flow) == []
+        hang.set()

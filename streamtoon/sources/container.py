@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import av
 from av.container import InputContainer
@@ -17,6 +18,25 @@ from streamtoon.errors import SourceError, UsageError
 
 NOT_FILMS: Final = frozenset({"tty", "concat", "hls", "dash", "sdp"})  # text files that libav would play or follow
 RETRIES: Final = 8  # reads that fail in a row before the rest of a file is given up
+ANSWER: Final = (10.0, 3.0)  # seconds that an address may take to open, and to give its next packet
+# for cameras: over UDP pictures come smeared where packets are lost, and what waits in a queue is late
+CALL: Final = {"rtsp_flags": "prefer_tcp", "fflags": "nobuffer"}
+
+
+def shown(address: str) -> str:
+    """An address as it may be told: without the user, the password and the key that may be in it."""
+    url = urlsplit(address)
+    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
+
+
+def open_address(address: str) -> InputContainer:
+    """Open what an address gives. Raises SourceError where nobody answers or it is no film."""
+    options = {} if address.lower().startswith("http") else CALL
+    try:
+        return av.open(address, metadata_errors="replace", timeout=ANSWER, container_options=options)
+    except (FFmpegError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SourceError(f"cannot read {shown(address)}: {why}; check the address and that it is up") from None
 
 
 def open_container(path: Path) -> InputContainer:

@@ -23,7 +23,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 
 from streamtoon.errors import SourceError
-from streamtoon.sources.container import film_streams, open_container, read_packets
+from streamtoon.sources.container import film_streams, open_address, open_container, read_packets, shown
 from streamtoon.sources.turn import Turn, from_matrix, unpack
 from streamtoon.types import U8, Colour, Frame, Matrix
 
@@ -71,8 +71,9 @@ class Film:
     notices       what was changed on the way, one line each
     """
 
-    def __init__(self, path: Path, stream: int | None, threads: int) -> None:
-        self.path = path
+    def __init__(self, path: Path | str, stream: int | None, threads: int) -> None:
+        self.path = Path(path)
+        self._told = shown(path) if isinstance(path, str) else str(path)
         self.notices: list[str] = []
         self.last_seconds = Fraction(0)
         self._lost = 0  # packets and frames that did not decode
@@ -81,7 +82,7 @@ class Film:
         self._cut = ""
         self._dts: deque[int] = deque()
         self._reformatter = VideoReformatter()
-        self.container = open_container(path)
+        self.container = open_address(path) if isinstance(path, str) else open_container(path)
         try:
             self._stream = self._choose(stream)
             self.index = self._stream.index
@@ -103,7 +104,7 @@ class Film:
             why = f"it holds {', '.join(kinds) or 'nothing'} but no film"
             if "video" in kinds:
                 why = "nothing here can decode its pictures"
-            raise SourceError(f"cannot read {self.path}: {why}; give a film")
+            raise SourceError(f"cannot read {self._told}: {why}; give a film")
         if stream is not None:
             return next(s for s in films if s.index == stream)
         best = self.container.streams.best("video")
@@ -111,7 +112,7 @@ class Film:
 
     def _describe(self, first: VideoFrame | None) -> VideoFrame:
         if first is None:
-            raise SourceError(f"cannot read {self.path}: not one frame of it can be decoded; give a film that plays")
+            raise SourceError(f"cannot read {self._told}: not one frame of it can be decoded; give a film that plays")
         stream, form = self._stream, first.format
         self._coded = (first.width, first.height)
         self.matrix = None

@@ -1,0 +1,43 @@
+"""Who left the frame half-way: detectors lose a face long before the last of it is gone.
+
+Where the camera's picture stays around the drawing, such a face is covered where it was last, until a face is found
+there again: nobody knows whether half of it is still there. A patch of paper that stays at the border is the price.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from streamtoon.find import overlap
+from streamtoon.types import Face, Frame
+
+NEAR: Final = 0.75  # face widths from the frame's border at which a face that is lost is taken for one that leaves
+SAME: Final = 0.1  # intersection over union from which a face that is found is the one that left
+
+
+class Leaving:
+    """Remembers the faces that were lost at the border; call once a frame in order of time."""
+
+    def __init__(self) -> None:
+        self._before: list[Face] = []
+        self._gone: list[Face] = []
+
+    def __call__(self, faces: list[Face], frame: Frame, *, cut: bool) -> list[Face]:
+        """The faces that left, as they were seen last. ``cut``: the picture has nothing to do with the one before."""
+        if cut:
+            self._before, self._gone = [], []
+        here = {face.id for face in faces}
+        lost = [f for f in self._before if f.id not in here and _leaves(f, frame)]
+        self._gone = [
+            g for g in [*self._gone, *lost] if not any(overlap(g.box, f.box) > SAME for f in faces if f.found)
+        ]
+        self._before = faces
+        return self._gone
+
+
+def _leaves(face: Face, frame: Frame) -> bool:
+    near = NEAR * float(face.box[2] - face.box[0])
+    end = np.array([frame.width, frame.height])
+    return bool(np.any(face.box[:2] < near) or np.any(face.box[2:] > end - near))
