@@ -26,6 +26,8 @@ GRAIN: Final = 7  # px over which change is looked at
 DETAIL: Final = 70.0  # mean Laplacian of a sharp face without its grain; a blurred one moves with less change
 FADE: Final = 0.55  # of a change is still taken for one a frame later, so that nothing old stays in what has moved
 TURNS: Final = 64  # crops that may wait for their drawings; beyond that drawings begin anew
+CAME: Final = 200.0  # change of the matte, of 255, at which somebody has come or left
+GHOST: Final = 0.6  # of what would stay of a drawing stays there: gone in three frames, as paper shows what trails
 LEVELS: Final = np.arange(256, dtype=np.float32)
 
 
@@ -88,7 +90,7 @@ class Steady:
             # what stays of a drawing stayed of every crop since
             if before is not None and before.shape == now.shape and whole and all(face.id in t for t in turns):
                 keep: F32 = np.asarray(reduce(np.multiply, [t[face.id] for t in turns]), np.float32)
-                now = _mix(now, before, keep)
+                now = _mix(now, before, keep * _stands(now, before))
             shown[face.id] = now
         self._drawn = shown
         return [np.asarray(cv2.convertScaleAbs(shown[face.id]), np.uint8) for face in faces]
@@ -107,6 +109,12 @@ class Steady:
         keep = _mix(cv2.LUT(levels, REST.crop), cv2.LUT(levels, FEATURES.crop), features)
         now.image, now.grey = _mix(now.image, before.image, keep), _mix(now.grey, before.grey, keep)
         return now, _mix(cv2.LUT(levels, REST.drawing), cv2.LUT(levels, FEATURES.drawing), features)
+
+
+def _stands(now: F32, before: F32) -> F32:
+    """(h, w) float32: 1 where the matte of (h, w, 4) is about as it was, GHOST where the person came or left."""
+    moved = cv2.absdiff(now[..., 3], before[..., 3])
+    return np.asarray(np.clip((CAME - moved) / (CAME / 2), GHOST, 1), np.float32)
 
 
 def _mix(now: Any, before: Any, keep: F32) -> F32:

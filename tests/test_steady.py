@@ -120,4 +120,14 @@ def test_a_frame_that_was_dropped_between_crop_and_drawing_counts_all_the_same()
         steady.crops([FACE], [moved])
     assert (step(steady, moved, sheet(9))[1] == 9).all()
     steady.crops([FACE], [moved])
-    assert (step(steady, moved, sheet(200))[1] < 60).all()  # nothing moved: a drop alone starts nothing anew
+    assert (step(steady, moved, sheet(100))[1] < 30).all()  # nothing moved: a drop alone starts nothing anew
+
+
+def test_who_leaves_leaves_no_ghost():
+    """Where the matte is gone its drawing goes, though so little has changed in the picture that it might stay."""
+    steady, person, nobody = Steady(), sheet(255), sheet(255)
+    person[..., :3], nobody[..., 3] = 0, 0
+    step(steady, crop(flat(60)), person)
+    left = [step(steady, crop(flat(62)), nobody)[1][..., 3].max() for _ in range(8)]
+    assert left[0] < 160
+    assert left[4] < 20

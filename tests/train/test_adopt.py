@@ -20,11 +20,11 @@ def photos(portrait):
     return np.stack([cv2.convertScaleAbs(np.roll(face, 3 * n, axis=1), alpha=1 - n / 16) for n in range(8)])
 
 
-@pytest.mark.parametrize("name", ["ink", "wash"])
+@pytest.mark.parametrize("name", ["engraving", "ink", "wash"])
 def test_an_adopted_style_draws_what_the_style_draws(name, photos):
     style = styles.load(name)
     weights = adopt.weights(style.folder, data.to_tensor(photos))
-    net = nets.build("munet24", hatch=name == "ink")
+    net = nets.build("munet24", hatch=name != "wash")
     net.load_state_dict(weights)
     toml = export.Args(style.folder, style.folder, ink=(34, 38, 58) if name == "wash" else (0, 0, 0), paper=style.paper)
     with torch.no_grad():

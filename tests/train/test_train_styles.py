@@ -10,7 +10,7 @@ import engines.openvino
 from streamtoon import crop, styles
 from streamtoon.find import Finder, PersonMask
 
-TRAINED = [name for name in styles.names() if name in {"ink", "wash"}]
+TRAINED = [name for name in styles.names() if name in {"engraving", "ink", "wash"}]
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def _missing():
 
 
 pytestmark = pytest.mark.skipif(bool(_missing()), reason=_missing() or "-")
-STYLES = ["ink", "wash"]
+STYLES = ["engraving", "ink", "wash"]
 
 
 @pytest.fixture(scope="module")
@@ -329,7 +329,7 @@ def test_bad_sources_are_one_clear_line(tmp_path):
         (tmp_path / "bad.onnx").write_bytes(content)
         with pytest.raises(EngineError, match=rf"bad.onnx is not an ONNX file \(found {len(content)} bytes\)"):
             trt_build.read(tmp_path / "bad.onnx")
-    with pytest.raises(EngineError, match=r"no style 'inkk': .* not one of ink, wash"):
+    with pytest.raises(EngineError, match=r"no style 'inkk': .* not one of engraving, ink, wash"):
         trt_build.read("inkk")
     (tmp_path / "style.toml").write_text('name = "x"\nonnx = "bad.onnx"\nsha256 = "0"', "utf-8")
     with pytest.raises(EngineError, match=r"is not the file its style.toml names"):
