@@ -26,8 +26,8 @@ GRAIN: Final = 7  # px over which change is looked at
 DETAIL: Final = 70.0  # mean Laplacian of a sharp face without its grain; a blurred one moves with less change
 FADE: Final = 0.55  # of a change is still taken for one a frame later, so that nothing old stays in what has moved
 TURNS: Final = 64  # crops that may wait for their drawings; beyond that drawings begin anew
-GONE: Final = (8.0, 64.0)  # loss of matte, of 255, from which on and at which somebody has left there
-GHOST: Final = 0.6  # of what would stay of a drawing stays there, as paper shows what trails
+MATTE: Final = (8.0, 64.0)  # change of the matte, of 255, from which on and at which somebody came or left there
+GHOST: Final = 0.75  # of what would stay of a drawing stays there, as paper shows what trails
 LEVELS: Final = np.arange(256, dtype=np.float32)
 
 
@@ -112,9 +112,9 @@ class Steady:
 
 
 def _stands(now: F32, before: F32) -> F32:
-    """(h, w) float32: 1 where the matte of (h, w, 4) is what it was or more, GHOST where somebody has left."""
-    lost = cv2.subtract(before[..., 3], now[..., 3])
-    return np.asarray(np.clip((GONE[1] - lost) / (GONE[1] - GONE[0]), GHOST, 1), np.float32)
+    """(h, w) float32: 1 where the matte of (h, w, 4) is as it was, GHOST where somebody came or left."""
+    moved = cv2.absdiff(now[..., 3], before[..., 3])
+    return np.asarray(np.clip((MATTE[1] - moved) / (MATTE[1] - MATTE[0]), GHOST, 1), np.float32)
 
 
 def _mix(now: Any, before: Any, keep: F32) -> F32:
