@@ -61,10 +61,11 @@ def judge(history: list[dict[str, float]]) -> Finding:
         train, val = last["cycle_train"], last["cycle_val"]
         start, best = first["cycle_train"], min(row["cycle_val"] for row in history)
         name = "the way back's error"
+    strays = "kernel" in last and "ms_ssim_train" in last  # `engrave` leaves its teacher on purpose
     figures = f"{name}: {train:.3f} trained on, {val:.3f} held out, {best:.3f} at best"
     if val > 1.3 * train + 0.02 and (val > 1.1 * best or train < 0.6 * val):
         return Finding("overfit", figures)
-    if train > 0.3 or (train > 0.15 and train > 0.6 * start):
+    if train > 0.3 or (train > 0.15 and train > 0.6 * start and not strays):
         return Finding("underfit", figures)
     return Finding("good", figures)
 

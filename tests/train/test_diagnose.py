@@ -71,3 +71,10 @@ def row(**figures):
 )
 def test_leaks_are_told(last, word):
     assert diagnose.judge([row(cycle_train=0.4, cycle_val=0.4), row(**last)]).word == word
+
+
+def test_a_run_that_leaves_its_teacher_on_purpose_is_not_called_underfit():
+    row = {"step": 1.0, "ms_ssim": 0.8, "ms_ssim_train": 0.8}
+    assert diagnose.judge([row, row]).word == "underfit"
+    adversarial = row | {"kernel": 1.0, "variety": 1.0, "copying": 1.4}
+    assert diagnose.judge([adversarial, adversarial]).word == "good"
