@@ -19,7 +19,7 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from streamtoon import config, flags
+from streamtoon import arenas, config, flags
 from streamtoon.errors import StreamtoonError, UsageError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """The program: ``main``, and then the end of the process, with its exit code."""
+    arenas.few()
     try:
         code = main()
     except SystemExit as stop:
