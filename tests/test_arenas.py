@@ -27,7 +27,9 @@ def test_threads_share_two_heaps(tmp_path):
     heaps = {}
     for way in ("few", "many"):
         told = tmp_path / way
-        run = subprocess.run([sys.executable, "-c", PROGRAM, way, str(told)], capture_output=True, text=True, check=False)
+        run = subprocess.run(
+            [sys.executable, "-c", PROGRAM, way, str(told)], capture_output=True, text=True, check=False
+        )
         if "no glibc" in run.stderr:
             pytest.skip("another C library")
         assert run.returncode == 0, run.stderr
