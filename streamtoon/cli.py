@@ -41,8 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.dump_config:
         print(config.dump(parser, args), end="")
         return 0
-    signal.signal(signal.SIGTERM, _terminated)
+    asked: list[int] = []  # the exit code for the signal that came
     try:
+        _heed(asked)
         code = COMMANDS[args.command](args)
     except KeyboardInterrupt:
         _say("stopped; nothing half-written was left")
@@ -51,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
+        if asked:  # what it interrupts may fail in its own words: an import that was cut off is an ImportError
+            return asked[0]
         if args.debug:
             raise
         _say(f"error: {_one_line(error)}")
@@ -74,8 +77,24 @@ def run() -> None:
     sys.exit(code)
 
 
-def _terminated(number: int, _frame: object) -> None:
-    raise SystemExit(128 + number)
+def _heed(asked: list[int]) -> None:
+    """From now on SIGINT and SIGTERM write the exit code for them into ``asked`` and raise, wherever they come."""
+
+    def stop(number: int, _frame: object) -> None:
+        asked.append(128 + number)
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(asked[0])
+
+    def lost(ignored: sys.UnraisableHookArgs) -> None:
+        # raised where Python can only drop it, as in the callbacks that every import makes: the signal is sent again
+        if asked and issubclass(ignored.exc_type, KeyboardInterrupt | SystemExit):
+            threading.Timer(0.05, os.kill, (os.getpid(), asked[0] - 128)).start()
+        else:
+            sys.__unraisablehook__(ignored)
+
+    sys.unraisablehook = lost
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job is not to be interrupted
+            signal.signal(number, stop)
 
 
 def _one_line(error: Exception) -> str:

@@ -92,6 +92,38 @@ def test_stopped_in_the_middle_it_leaves_nothing(tmp_path, number, code):
     assert list(tmp_path.iterdir()) == []
 
 
+SWALLOWED = """
+import os, signal, sys, time
+from streamtoon import cli
+number, how = signal.Signals[sys.argv[1]], sys.argv[2]
+class Dropped:
+    def __del__(self):  # what is raised in here is lost
+        os.kill(os.getpid(), number)
+        time.sleep(0.01)
+def wait(args):
+    Dropped()
+    time.sleep(20)
+    return 0
+def cut_off(args):
+    try:
+        os.kill(os.getpid(), number)
+        time.sleep(0.01)
+    except BaseException:
+        raise ImportError("cannot import name 'x'")
+cli.COMMANDS["doctor"] = {"wait": wait, "cut_off": cut_off}[how]
+sys.argv[1:] = ["doctor"]
+cli.run()
+"""
+
+
+@pytest.mark.parametrize("how", ["wait", "cut_off"])
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_stop_that_python_drops_or_a_library_rewords_is_still_a_stop(name, code, how):
+    command = [sys.executable, "-c", SWALLOWED, name, how]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=15, check=False)
+    assert run.returncode == code, run.stderr
+
+
 def test_private_never_shows_a_faceless_frame(tmp_path):
     import numpy as np
 
