@@ -1,6 +1,7 @@
 """What several tests need: the portrait, a style folder that echo can draw with, the data beside the checkout."""
 
 import hashlib
+import signal
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from streamtoon.sources import portrait as source
 from streamtoon.types import Frame
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started with & in a script; programs started here inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
