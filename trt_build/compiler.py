@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,21 +53,26 @@ def compile(  # noqa: A001 - what it does, under its own name: trt_build.compile
     shapes.set_shape(fed.name, *[(n, *tuple(fed.shape)[1:]) for n in profile])
     config.add_optimization_profile(shapes)
     log.reason()  # forgets what it said about what went well in the end
-    plan = _apart(lambda: builder.build_serialized_network(network, config), monitor.stop)
+    try:
+        plan = _apart(partial(builder.build_serialized_network, network, config), monitor.stop)
+        kept = None if plan is None else bytes(plan)
+        measured = config.get_timing_cache() if kept and not library.rtx and timing is not None else None
+        if measured is not None and timing is not None:
+            with contextlib.suppress(OSError):  # it only saves time
+                files.write(timing, bytes(measured.serialize()))
+    finally:
+        # in this order, here and now: a traceback would keep them, and the collector frees them in any order it likes
+        plan = measured = shapes = fed = config = parser = network = builder = None
     if monitor.fault is not None:
         raise monitor.fault
-    if plan is None:
+    if kept is None:
         if monitor.stop.is_set():
             raise EngineError("compiling was cancelled")
         reason = log.reason()
         raise EngineError(
             f"TensorRT could not compile the network: {reason}" + ("" if reason == nvidia.FULL else f"; {OPERATOR}")
         )
-    measured = config.get_timing_cache() if not library.rtx and timing is not None else None
-    if measured is not None and timing is not None:
-        with contextlib.suppress(OSError):  # it only saves time
-            files.write(timing, bytes(measured.serialize()))
-    return bytes(plan)
+    return kept
 
 
 def _missing_gpu() -> str:
@@ -151,6 +157,7 @@ def _apart(work: Callable[[], Any], cancel: threading.Event) -> Any:
         if thread in threading.enumerate():
             done.wait()  # until then the build uses what we would free
         raise
+    thread.join()  # it has ended but for letting go of what it used
     if failures:
         raise failures[0]
     return answers[0]
