@@ -7,17 +7,18 @@ edge. Only the rectangle under a drawing is touched; where its alpha is 0 a samp
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
 
 from streamtoon import colour
-from streamtoon.crop import CHROMA, LUMA, Affine
+from streamtoon.crop import Affine
 from streamtoon.types import U8, Background, Colour, Frame, Layout
+
+BAND: Final = 128  # rows pasted at a time: what is made on the way stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,8 @@ def blend(
     """
     planes = _background(frame, background, paper) if backdrop is None else tuple(p.copy() for p in backdrop)
     for drawing in drawings:
-        if frame.layout == "rgb24":
-            _paste([planes[0][:, :, i] for i in range(3)], cv2.split(drawing.image), drawing, LUMA)
-            continue
-        y, u, v = cv2.split(cv2.transform(drawing.image, colour.to_yuv(frame.colour)))
-        _paste([planes[0]], [y], drawing, LUMA)
-        _paste([planes[1], planes[2]], [u, v], drawing, CHROMA)
+        rgb = frame.layout == "rgb24"
+        _paste(planes, drawing.image if rgb else cv2.transform(drawing.image, colour.to_yuv(frame.colour)), drawing)
     return planes
 
 
@@ -124,37 +121,50 @@ def _blurred(plane: U8) -> U8:
     return np.asarray(cv2.resize(small, (w, h), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _paste(planes: Sequence[U8], images: Sequence[Any], drawing: Drawing, grid: tuple[int, float]) -> None:
-    """Lay each image under ``drawing.alpha`` over the samples it covers of its plane, in place; all on one grid."""
-    pitch, offset = grid
-    size = drawing.alpha.shape[0]
+def _paste(planes: tuple[U8, ...], image: Any, drawing: Drawing) -> None:
+    """Lay ``image``, (h, w, 3) uint8 in the colours of ``planes``, under ``drawing.alpha`` over what it covers."""
     inverse = cv2.invertAffineTransform(drawing.to_crop)
     left, top, w, h = cv2.boundingRect(drawing.alpha)  # of what is not transparent
     x, y = (left - 1, left + w), (top - 1, top + h)
     corners = inverse @ np.array([[x[0], x[1], x[0], x[1]], [y[0], y[0], y[1], y[1]], [1, 1, 1, 1]], np.float64)
-    corners = (corners - offset) / pitch
-    h, w = planes[0].shape
-    x0, y0 = np.maximum(np.floor(corners.min(axis=1)).astype(int) - 1, 0)
-    x1, y1 = np.minimum(np.ceil(corners.max(axis=1)).astype(int) + 2, [w, h])
+    h, w = planes[0].shape[:2]
+    # an even number of samples from an even place on: two by two share their chroma
+    x0, y0 = (np.maximum(np.floor(corners.min(axis=1)).astype(int) - 1, 0) // 2 * 2).tolist()
+    x1, y1 = ((np.minimum(np.ceil(corners.max(axis=1)).astype(int) + 2, [w, h]) + 1) // 2 * 2).tolist()
     if x0 >= x1 or y0 >= y1:
         return
+    over = cv2.multiply(image, cv2.merge([drawing.alpha] * 3), scale=1 / 255)
+    layers: Any = cv2.merge([*cv2.split(over), cv2.bitwise_not(drawing.alpha)])
     # a small face is drawn larger than it is shown: shrink by area first, or its strokes would alias
     a = drawing.to_crop[:, :2]
-    step = max(1, int(pitch * math.sqrt(abs(a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0]))))
-    # shrunk crop px = (to_crop @ (pitch * sample + offset) - (step - 1) / 2) / step
-    shift = a @ (pitch * np.array([x0, y0]) + offset) + drawing.to_crop[:, 2] - (step - 1) / 2
-    to_shrunk = np.column_stack([a * pitch / step, shift / step])
-
-    def warped(image: Any, outside: int) -> Any:
-        if step > 1:
-            small = max(1, size // step)
-            image = cv2.resize(image, (small, small), interpolation=cv2.INTER_AREA)
+    step = max(1, int(math.sqrt(abs(a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0]))))
+    if step > 1:
+        small = max(1, drawing.alpha.shape[0] // step)
+        layers = cv2.resize(layers, (small, small), interpolation=cv2.INTER_AREA)
+    for row in range(y0, y1, BAND):
+        # shrunk crop px = (to_crop @ frame px - (step - 1) / 2) / step
+        shift = a @ np.array([x0, row]) + drawing.to_crop[:, 2] - (step - 1) / 2
+        shape = (x1 - x0, min(BAND, y1 - row))
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        shape = (int(x1 - x0), int(y1 - y0))
-        return cv2.warpAffine(image, to_shrunk, shape, flags=flags, borderValue=(outside,))
+        affine = np.column_stack([a / step, shift / step])
+        _lay(planes, cv2.warpAffine(layers, affine, shape, flags=flags, borderValue=(0, 0, 0, 255)), x0, row)
 
-    through = warped(cv2.bitwise_not(drawing.alpha), 255)
-    for plane, image in zip(planes, images, strict=True):
-        over = warped(cv2.multiply(image, drawing.alpha, scale=1 / 255), 0)
-        part = plane[y0:y1, x0:x1]
-        part[:] = cv2.add(cv2.multiply(part, through, scale=1 / 255), over)
+
+def _lay(planes: tuple[U8, ...], layers: Any, x: int, y: int) -> None:
+    """Lay (h, w, 4) uint8, three inks and what shows through them, over ``planes`` from frame px (x, y) on."""
+    h, w = layers.shape[:2]
+    *inks, through = cv2.split(layers)
+    if len(planes) == 1:
+        for i, ink in enumerate(inks):
+            _cover(planes[0][y : y + h, x : x + w, i], ink, through)
+        return
+    _cover(planes[0][y : y + h, x : x + w], inks[0], through)
+    u, v, through = (cv2.resize(s, (w // 2, h // 2), interpolation=cv2.INTER_AREA) for s in (*inks[1:], through))
+    for plane, ink in zip(planes[1:], (u, v), strict=True):
+        _cover(plane[y // 2 : (y + h) // 2, x // 2 : (x + w) // 2], ink, through)
+
+
+def _cover(part: U8, ink: Any, through: Any) -> None:
+    """``ink`` over ``part``, in place; what stands over the frame's edge is left out."""
+    h, w = part.shape
+    part[:] = cv2.add(cv2.multiply(part, through[:h, :w], scale=1 / 255), ink[:h, :w])

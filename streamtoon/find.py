@@ -34,9 +34,12 @@ SAME: Final = 0.3  # intersection over union above which two boxes are one face
 class Finder:
     """Finds every face of a frame. Holds the detectors and what it saw last; use as a context manager."""
 
-    def __init__(self, *, min_score: float = 0.5, look: int = LOOK) -> None:
-        """``look``: every so many frames the full-range detector looks for faces that are not known."""
-        self._look = look
+    def __init__(self, *, min_score: float = 0.5, look: int = LOOK, in_turn: bool = False) -> None:
+        """``look``: every so many frames the full-range detector looks for faces that are not known.
+
+        ``in_turn``: at one part of a wide picture each time, where faces known are settled; no frame waits for all.
+        """
+        self._look, self._in_turn = look, in_turn
         self._short = _detector("face_detection_short_range.tflite", min_score)
         self._full = _detector("face_detection_full_range_sparse.tflite", min_score)
         self._count = 0
@@ -50,11 +53,14 @@ class Finder:
         sure = [f for f in near if f.score >= SURE and _width(f) >= large]
         lost = [k for k, _ in self._known if not any(overlap(k.box, f.box) > SAME for f in sure)]
         self._count += 1
-        if not sure or lost or len(sure) < len(near) or self._count % self._look == 1:
+        looks, since = divmod(self._count - 1, self._look)
+        due = since == 0
+        if not sure or lost or len(sure) < len(near) or due:
             parts = squares(picture)
-            if sure + lost and self._count % self._look != 1:  # between two looks only where something is to be settled
+            if sure + lost and (self._in_turn or not due):  # what is to be settled, and the part whose turn it is
                 doubtful = lost + [f for f in near if not any(f is s for s in sure)]
-                parts = [parts[i] for i in sorted({_home(f, frame, picture, parts) for f in doubtful})]
+                chosen = {_home(f, frame, picture, parts) for f in doubtful}
+                parts = [parts[i] for i in sorted(chosen | ({looks % len(parts)} if due else set()))]
             far = [f for f in _detect(self._full, picture, frame, parts) if f.score >= TINY_SCORE or _width(f) >= tiny]
             # a large face keeps the short-range keypoints where both agree: they jitter less
             agreed = [f for f in near if any(overlap(f.box, g.box) > SAME for g in far) and _width(f) >= large]

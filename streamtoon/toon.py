@@ -104,7 +104,9 @@ class Toon:
         cv2.setNumThreads(1)
         with contextlib.ExitStack() as stack:
             stack.callback(engine.close)
-            self._find = stack.enter_context(find.Finder(look=find.LOOK_PRIVATE if private else find.LOOK))
+            look = find.LOOK_PRIVATE if private else find.LOOK
+            # nobody shows before being found, unless the camera's picture stays around those who are
+            self._find = stack.enter_context(find.Finder(look=look, in_turn=private and not self._careful))
             self._landmarks = find.Landmarks() if self.region == "face" else None
             needs_mask = self.region == "head" and style.matte == "model"
             self._person = find.PersonMask() if needs_mask else None

@@ -125,6 +125,14 @@ def test_no_halo_black_on_black_stays_black():
     assert plane.max() == 0
 
 
+@pytest.mark.parametrize("size", [(321, 241), (320, 239), (1, 1)])
+def test_a_drawing_covers_a_frame_of_odd_size_to_its_edges(size):
+    frame = yuv(np.full((size[1], size[0], 3), 40, np.uint8))
+    sheet = Drawing(np.full((256, 256, 3), 255, np.uint8), np.full((256, 256), 255, np.uint8), np.eye(2, 3) * 0.5)
+    for plane, tone in zip(blend(frame, [sheet], "keep", WHITE), (235, 128, 128), strict=True):
+        assert plane.min() == plane.max() == tone
+
+
 def test_a_frames_planes_are_never_written():
     frame = yuv(ramp(320, 240))
     before = [p.copy() for p in frame.planes]
