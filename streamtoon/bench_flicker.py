@@ -46,12 +46,19 @@ class Flicker:
         return "\n".join([*lines, *(f"{name:{width}}  {r['net']:7.2f}  {r['pipeline']:8.2f}" for name, r in rows)])
 
 
-def flicker(clips: list[str], make_toon: Callable[[], Toon]) -> Flicker:
-    """Measure on the portrait and on ``clips``, films with a face in every frame. Raises UsageError without one."""
+def flicker(
+    clips: list[str], make_toon: Callable[[], Toon], progress: Callable[[str, float], None] = lambda _, __: None
+) -> Flicker:
+    """Measure on the portrait and on ``clips``, films with a face in every frame. Raises UsageError without one.
+
+    ``progress`` is told which is next and which share of all is done, 0..1.
+    """
     with make_toon() as toon:
+        progress("portrait", 0.0)
         exact = {"net": _exact_net(toon), "pipeline": _exact_pipeline(toon)}
     found = {}
-    for clip in clips:
+    for done, clip in enumerate(clips, 1):
+        progress(Path(clip).name, done / (len(clips) + 1))
         with make_toon() as toon, video.open(clip) as film:
             found[Path(clip).name] = _clip(toon, islice(film.frames(), FRAMES), clip)
     return Flicker(exact, found)

@@ -69,9 +69,18 @@ class Counter:
 
 
 def bench_live(
-    target: str | None, make_toon: Callable[[Meter], Toon], *, seconds: float, fps: float | None, threads: int
+    target: str | None,
+    make_toon: Callable[[Meter], Toon],
+    *,
+    seconds: float,
+    fps: float | None,
+    threads: int,
+    progress: Callable[[str, float], None] = lambda _, __: None,
 ) -> Result:
-    """Replay ``target`` (None: the portrait clip) over and over for ``seconds``, at its own rate or at ``fps``."""
+    """Replay ``target`` (None: the portrait clip) over and over for ``seconds``, at its own rate or at ``fps``.
+
+    ``progress`` is told about once a second what runs and which share of it is done, 0..1.
+    """
     with tempfile.TemporaryDirectory(prefix="streamtoon-bench-") as folder:
         clip = Path(target) if target else portrait_film(Path(folder, "portrait.mp4"), threads)
         with video.open(clip) as film:
@@ -84,7 +93,7 @@ def bench_live(
         marks: list[tuple[float, float, int, int, float]] = []
 
         def frames() -> Iterator[Frame]:
-            begun = time.monotonic()
+            begun = told = time.monotonic()
             for frame in paced(_over_and_over(clip), rate=speed):
                 now = time.monotonic() - begun
                 if not marks and now >= WARM:
@@ -92,6 +101,10 @@ def bench_live(
                     live.latencies.clear()
                 if now >= seconds + WARM:
                     return
+                if begun + now >= told + 1:
+                    told = begun + now
+                    line = f"{live.rate():.1f} fps, {1000 * live.latency():.0f} ms, {live.dropped} dropped"
+                    progress(line, now / (seconds + WARM))
                 yield frame
 
         safe = Safe(first, toon.style.paper)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import re
@@ -110,7 +111,9 @@ def _say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def _engine(args: argparse.Namespace, style: Style, threads: int, *, swap: bool = False) -> Engine:
+def _engine(
+    args: argparse.Namespace, style: Style, threads: int, *, swap: bool = False, say: Callable[[str], None] = _say
+) -> Engine:
     """What draws ``style``; with ``swap`` "auto" starts on the CPU and changes while it draws."""
     import engines
     from streamtoon import engine
@@ -121,16 +124,23 @@ def _engine(args: argparse.Namespace, style: Style, threads: int, *, swap: bool 
     except engines.EngineError as error:
         raise UsageError(str(error)) from error
     with closing(Progress()) as progress:
-        return (engine.live if swap else engine.load)(args.engine, style, threads=threads, say=_say, progress=progress)
+        return (engine.live if swap else engine.load)(args.engine, style, threads=threads, say=say, progress=progress)
 
 
-def _toon(args: argparse.Namespace, *, private: bool = False, live: bool = False, meter: Meter | None = None) -> Toon:
+def _toon(
+    args: argparse.Namespace,
+    *,
+    private: bool = False,
+    live: bool = False,
+    meter: Meter | None = None,
+    say: Callable[[str], None] = _say,
+) -> Toon:
     from streamtoon import styles
     from streamtoon.toon import Toon
 
     style = styles.load(args.style)
     # a film keeps every core busy with reading, finding and coding as well: threads that wait for one only spin
-    engine = _engine(args, style, args.threads if live else max(1, args.threads // 2))
+    engine = _engine(args, style, args.threads if live else max(1, args.threads // 2), say=say)
     region, background = getattr(args, "region", None), getattr(args, "background", None)
     return Toon(style, engine, region=region, background=background, private=private or live, steady=live, meter=meter)
 
@@ -223,6 +233,8 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
+    from trt_build.progress import Progress
+
     inputs = args.input or []
     if args.what not in ("flicker", "engines") and len(inputs) > 1:
         raise UsageError(f"bench {args.what} takes one --input, {len(inputs)} were given")
@@ -231,10 +243,11 @@ def _bench(args: argparse.Namespace) -> int:
     if args.what == "live":
         from streamtoon import bench_live
 
-        result = bench_live.bench_live(
-            clip, lambda meter: _toon(args, live=True, meter=meter), seconds=args.seconds, fps=args.fps,
-            threads=args.threads,
-        )  # fmt: skip
+        with closing(Progress("measuring")) as progress:
+            result = bench_live.bench_live(
+                clip, lambda meter: _toon(args, live=True, meter=meter), seconds=args.seconds, fps=args.fps,
+                threads=args.threads, progress=progress,
+            )  # fmt: skip
     elif args.what == "engines":
         from streamtoon import bench_engines
 
@@ -242,7 +255,9 @@ def _bench(args: argparse.Namespace) -> int:
     elif args.what == "flicker":
         from streamtoon import bench_flicker
 
-        result = bench_flicker.flicker(inputs, lambda: _toon(args, live=True))
+        once = functools.cache(_say)  # each film gets a toon of its own, from the same engine
+        with closing(Progress("measuring")) as progress:
+            result = bench_flicker.flicker(inputs, lambda: _toon(args, live=True, say=once), progress)
     else:
         from streamtoon import bench
 
