@@ -141,11 +141,11 @@ def _paste(planes: tuple[U8, ...], image: Any, drawing: Drawing) -> None:
     if step > 1:
         small = max(1, drawing.alpha.shape[0] // step)
         layers = cv2.resize(layers, (small, small), interpolation=cv2.INTER_AREA)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     for row in range(y0, y1, BAND):
         # shrunk crop px = (to_crop @ frame px - (step - 1) / 2) / step
         shift = a @ np.array([x0, row]) + drawing.to_crop[:, 2] - (step - 1) / 2
         shape = (x1 - x0, min(BAND, y1 - row))
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         affine = np.column_stack([a / step, shift / step])
         _lay(planes, cv2.warpAffine(layers, affine, shape, flags=flags, borderValue=(0, 0, 0, 255)), x0, row)
 
