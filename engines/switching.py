@@ -14,13 +14,12 @@ from typing import Final
 import numpy as np
 
 from engines import MAX_BATCH, U8, Engine
-from trt_build.precision import psnr
+from engines.compare import difference
 
-LIKE: Final = 35.0  # dB, least PSNR between the drawings of the two engines; the parity gate asks 38 of INT8
 PATIENCE: Final = 1.0  # seconds that closing waits for a build to be cancelled; it ends by itself after that
 
 
-class Swap:
+class SwitchingEngine:
     """``first`` until ``better`` is ready.
 
     better: loads the other engine, in a thread of its own; the event it is given is set when nobody waits for it any
@@ -93,7 +92,7 @@ class Swap:
             if self._closed.is_set():
                 return "nobody waits for it"
             engine(np.resize(crops, (count, *crops.shape[1:])))
-        return unlike(engine, crops, drawn, self._first.name)
+        return difference(engine, crops, drawn, self._first.name)
 
     def close(self) -> None:
         """Close every engine; one that is still being made closes itself."""
@@ -105,15 +104,6 @@ class Swap:
             self._next = None
         for engine in {id(e): e for e in held if e is not None}.values():
             engine.close()
-
-
-def unlike(engine: Engine, crops: U8, drawn: U8, whose: str) -> str:
-    """Why ``engine`` does not draw ``crops`` as another one did, which is ``drawn``; empty where it does."""
-    made = engine(crops)
-    if made.shape != drawn.shape or made.dtype != drawn.dtype:
-        return f"it gave {made.dtype} {made.shape} for crops {crops.shape}"
-    found = psnr(made, drawn)
-    return "" if found >= LIKE else f"its drawing is {found:.1f} dB from {whose}'s, not {LIKE:.0f}"
 
 
 def _words(error: Exception) -> str:

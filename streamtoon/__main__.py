@@ -1,5 +1,5 @@
 """``python -m streamtoon`` is ``streamtoon``."""
 
-from streamtoon.cli import run
+from streamtoon.cli.main import run
 
 run()

@@ -12,7 +12,7 @@ from typing import Any, Final
 from streamtoon.errors import UsageError
 from streamtoon.types import Style
 
-FOLDER: Final = Path(__file__).parent
+FOLDER: Final = Path(__file__).parent / "styles"
 DEFAULT: Final = "ink"
 KEYS: Final = {f.name for f in fields(Style)} - {"folder"} | {"fp16", "fp16_sha256"}
 TYPES: Final[dict[str, type | tuple[type, ...]]] = {

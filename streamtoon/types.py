@@ -172,7 +172,7 @@ SEAL: Final = object()  # only guard.py may use it: tests/test_imports.py fails 
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class OutputFrame:
     """A picture that may leave: the only type a sink accepts, and only ``guard`` makes one.
 
     planes, layout, index, seconds, colour   as in Frame
@@ -191,7 +191,7 @@ class Drawn:
 
     def __post_init__(self, seal: object) -> None:
         if seal is not SEAL:
-            raise TypeError("only streamtoon.guard makes a Drawn: a picture it has not passed must not leave")
+            raise TypeError("only streamtoon.privacy.guard makes a Drawn: a picture it has not passed must not leave")
         one_of("state", self.state, State)
         check_planes(self.planes, self.layout)
 

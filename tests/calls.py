@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 
 from streamtoon import sinks
-from streamtoon.blend import from_rgb
-from streamtoon.guard import Safe
-from streamtoon.live import Live
+from streamtoon.pipeline.blend import from_rgb
+from streamtoon.pipeline.toon import Toon
+from streamtoon.privacy.guard import OutputGate
 from streamtoon.sources import portrait as source
-from streamtoon.toon import Toon
 from streamtoon.types import Colour, Frame
+from streamtoon.workflows.live import Live
 
 SIZE = (480, 270)
 FPS = 30
@@ -78,7 +78,7 @@ def run(style, frames, engine=None, *, during=None, blank=CLIP[0], **options):
     """Run live over ``frames``; the pictures that left by the first sink, and the loop."""
     recorder, said = Recorder(), []
     toon = Toon(style, engine or Ink(), private=True, **options)
-    live = Live(iter(frames), toon, Safe(blank, style.paper), [recorder], fps=FPS, say=said.append)
+    live = Live(iter(frames), toon, OutputGate(blank, style.paper), [recorder], fps=FPS, say=said.append)
     live.said = said
     if during is not None:
         threading.Thread(target=during, args=(live,), daemon=True).start()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamtoon import styles
+from streamtoon import style_folder as styles
 from streamtoon.sources import portrait as source
 from streamtoon.types import Frame
 
@@ -79,7 +79,7 @@ def still():
 def moved_film(tmp_path_factory):
     """The moving portrait as a film: 24 frames of 640x360."""
     from streamtoon import sinks
-    from streamtoon.guard import Guard
+    from streamtoon.privacy.guard import Guard
 
     path = tmp_path_factory.mktemp("film") / "portrait.mp4"
     guard = Guard(private=False)

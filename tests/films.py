@@ -6,7 +6,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from streamtoon.guard import Guard
+from streamtoon.privacy.guard import Guard
 
 LOSSLESS = {"qp": "0", "preset": "ultrafast"}  # libx264
 NTSC = Fraction(1001, 30000)

@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = ("streamtoon", "engines", "trt_build", "train")
-FROM_STREAMTOON = {"types", "find", "crop", "errors"}  # what train may take: the cropper, and what it raises
+OURS = ("streamtoon", "engines", "trt_build", "train", "foundation")
+FROM_STREAMTOON = {"types", "pipeline"}  # what train may take: the cropper, and what it raises
 ALLOWED = {
-    "streamtoon": {"streamtoon", "engines", "trt_build"},
-    "engines": {"engines"},
-    "trt_build": {"trt_build", "engines"},
-    "train": {"train", "engines", "streamtoon"},
+    "foundation": {"foundation"},
+    "streamtoon": {"streamtoon", "engines", "trt_build", "foundation"},
+    "engines": {"engines", "foundation"},
+    "trt_build": {"trt_build", "engines", "foundation"},
+    "train": {"train", "engines", "streamtoon", "foundation"},
 }
 FORBIDDEN = {
     "streamtoon": {"torch", "train"},
+    "foundation": {"torch", "numpy"},
     "engines": set(),
     "trt_build": {"torch", "train"},
     "train": set(),
@@ -50,7 +52,7 @@ def test_arrows(file):
 def test_the_arrows_are_seen(tmp_path):
     file = tmp_path / "x.py"
     file.write_text("from streamtoon import toon\nimport torch.nn", encoding="utf-8")
-    assert list(imports(file)) == ["streamtoon.toon", "torch.nn"]
+    assert list(imports(file)) == ["streamtoon.pipeline.toon", "torch.nn"]
 
 
 def test_only_guard_seals():
@@ -60,7 +62,7 @@ def test_only_guard_seals():
     assert elsewhere == []
 
 
-@pytest.mark.parametrize("code", ["import streamtoon", "import streamtoon.cli as c; c.flags.parser()"])
+@pytest.mark.parametrize("code", ["import streamtoon", "import streamtoon.cli.main as c; c.flags.parser()"])
 def test_help_needs_no_heavy_library(code):
     heavy = ["cv2", "numpy", "av", "mediapipe", "openvino", "torch", "onnx", "onnxruntime", "gradio", "ray"]
     check = f"{code}; import sys; print([m for m in {heavy} if m in sys.modules])"
@@ -75,7 +77,7 @@ def test_the_application_needs_no_torch():
         f"{package}.{p.stem}"
         for package in ("streamtoon", "trt_build", "engines")
         for p in (ROOT / package).glob("*.py")
-        if not p.stem.startswith("__") and f"{package}.{p.stem}" != "engines.torch"
+        if not p.stem.startswith("__") and f"{package}.{p.stem}" != "engines.runtimes.torch"
     ]
     code = block + "; ".join(f"import {n}" for n in names)
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,6 +1,6 @@
 import pytest
 
-from streamtoon import styles
+from streamtoon import style_folder as styles
 from streamtoon.errors import UsageError
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamtoon.guard import Guard
-from streamtoon.types import Colour, Drawn, Face, Frame, Style
+from streamtoon.privacy.guard import Guard
+from streamtoon.types import Colour, Face, Frame, OutputFrame, Style
 
 
 def plane(h, w):
@@ -35,7 +35,7 @@ def test_bad_planes_are_refused(planes, layout):
 def test_only_guard_makes_a_drawn():
     frame = Frame((np.zeros((4, 4, 3), np.uint8),), "rgb24", 0, Fraction(0))
     with pytest.raises(TypeError, match="guard"):
-        Drawn(frame.planes, "rgb24", 0, Fraction(0), Colour(), 1, "drawn", object())
+        OutputFrame(frame.planes, "rgb24", 0, Fraction(0), Colour(), 1, "drawn", object())
 
 
 def test_a_drawn_cannot_be_given_other_planes():

@@ -7,10 +7,13 @@ from typing import Annotated
 
 import tyro
 
-from streamtoon.errors import StreamtoonError
-from train import cyclegan, diagnose, engrave, evaluate, export, paired, pairs, pix2pix, prepare
-from train.checkpoint import BadInput
-from train.loop import Diverged
+from foundation.errors import StreamtoonError
+from train.data import pairs, prepare
+from train.evaluation import diagnose, evaluate
+from train.methods import cyclegan, engrave, paired, pix2pix
+from train.methods.checkpoint import BadInput
+from train.methods.loop import Diverged
+from train.style_folder import export
 
 Verb = (
     Annotated[prepare.Args, tyro.conf.subcommand("prepare")]

@@ -1,6 +1,6 @@
 """ONNX -> TensorRT plan: compiled once for this machine, kept, found again, checked. Without torch.
 
-``plan(read("ink"), "fp16")`` gives the file that ``engines.tensorrt`` runs. Everything here raises EngineError.
+``plan(read("ink"), "fp16")`` gives the file that TensorRT runs. Everything here raises EngineError.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from engines import EngineError
+from foundation.progress import Progress
 from trt_build import check as gate
 from trt_build import crops, plan, read
 from trt_build.precision import KINDS
-from trt_build.progress import Progress
 
 
 def main(arguments: list[str] | None = None) -> int:

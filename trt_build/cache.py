@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from engines import U8, EngineError, files, nvidia
+from engines import U8, EngineError, nvidia
+from foundation import files
 from trt_build.compiler import Profile
 from trt_build.source import Source
 

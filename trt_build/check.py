@@ -21,6 +21,7 @@ import numpy as np
 
 import engines
 from engines import MAX_BATCH, U8, Engine, EngineError
+from engines.compare import psnr
 from trt_build import crops, plan, precision
 from trt_build.precision import NEED
 from trt_build.source import Source
@@ -141,7 +142,7 @@ def _one(name: str, kind: str, load: Load, pictures: U8, reference: U8) -> Check
         if drawn.shape != reference.shape or drawn.dtype != reference.dtype:
             why = f"it gave {drawn.dtype} {drawn.shape}, not {reference.dtype} {reference.shape}"
             return Checked(name, engine.device, kind, None, {}, {}, ok=False, why=why)
-        found = precision.psnr(drawn, reference)
+        found = psnr(drawn, reference)
         ms, p95 = ({str(n): round(float(np.percentile(t, p)), 2) for n, t in times.items()} for p in (50, 95))
         need = NEED[kind]
         why = "" if found >= need else f"{found:.1f} dB from fp32, {need:.0f} are needed"

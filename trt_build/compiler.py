@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from engines import EngineError, files, nvidia, rtx
+from engines import EngineError, nvidia, rtx
+from foundation import files
 
 Profile = tuple[int, int, int]  # fewest, usual and most crops of a batch
 PROFILE: Final[Profile] = (1, 4, 8)

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from engines import nvidia, tensorrt
+from engines import nvidia
+from engines.runtimes import tensorrt
 from trt_build import plan, precision
 from trt_build.graph import Graph
 from trt_build.source import Source

@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 
 from engines import MAX_BATCH, U8, EngineError, nvidia
-from engines import onnxruntime as runtime
+from engines.compare import psnr
+from engines.runtimes import onnxruntime as runtime
 from trt_build.crops import default as portraits
 from trt_build.int8 import quantise
 from trt_build.source import Source, packages
@@ -110,12 +111,6 @@ def _drawn(path: Path, crops: U8) -> U8:
         return np.concatenate([engine(crops[i : i + MAX_BATCH]) for i in range(0, len(crops), MAX_BATCH)])
     finally:
         engine.close()
-
-
-def psnr(a: U8, b: U8) -> float:
-    """PSNR in dB between two uint8 arrays; 99 where they are equal."""
-    error = float(np.mean((a.astype(np.float64) - b) ** 2))
-    return 99.0 if error == 0 else round(float(10 * np.log10(255**2 / error)), 2)
 
 
 def plain(onnx_path: Path) -> Any:

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engines import U8, Engine, EngineError, check_crops, files, nvidia, rtx
+from engines import U8, Engine, EngineError, check_crops, nvidia, rtx
+from foundation import files
 
 Plan = Callable[[str, str], Path]  # precision, why the plan given before is refused ("" at first) -> the plan's file
 

@@ -20,15 +20,16 @@ from typing import Final
 import numpy as np
 
 from streamtoon import sinks
-from streamtoon.convert import Options, convert
 from streamtoon.errors import UsageError
-from streamtoon.flow import every
-from streamtoon.guard import Guard
-from streamtoon.meter import VERBS, Meter
-from streamtoon.sinks.encoder import Encoding
-from streamtoon.sources import portrait, video
-from streamtoon.toon import Toon
-from streamtoon.types import Drawn, Frame
+from streamtoon.film import reader
+from streamtoon.film.encoder import Encoding
+from streamtoon.pipeline.timings import VERBS, Meter
+from streamtoon.pipeline.toon import Toon
+from streamtoon.privacy.guard import Guard
+from streamtoon.sources import portrait
+from streamtoon.types import Frame, OutputFrame
+from streamtoon.workflows.convert import Options, convert
+from streamtoon.workflows.threads import every
 
 PORTRAIT: Final = "portrait:300@1280x720"
 CHUNK: Final = 48  # drawn frames held decoded at a time while the floor is measured
@@ -79,7 +80,7 @@ def bench(target: str | None, make_toon: Callable[[Meter], Toon], threads: int) 
             seconds = time.perf_counter() - began
         peak = peak_mb()
         floor = _floor(source, output, Path(folder, f"floor{output.suffix}"), threads)
-        with video.open(source) as film:
+        with reader.open(source) as film:
             size = film.size
         return Result(
             toon.engine.name, toon.engine.device, toon.style.name, size, summary.frames,
@@ -97,7 +98,7 @@ def portrait_film(path: Path, threads: int, clip: str = PORTRAIT) -> Path:
     return path
 
 
-def _unchanged(frames: Iterator[Frame]) -> Iterator[Drawn]:
+def _unchanged(frames: Iterator[Frame]) -> Iterator[OutputFrame]:
     guard = Guard(private=False)
     return (guard(frame, None, 0) for frame in frames)
 
@@ -108,7 +109,7 @@ def _floor(source: Path, drawn: Path, output: Path, threads: int) -> float:
     Drawn frames are decoded beforehand, CHUNK at a time so that memory stays constant; that is not timed.
     """
     seconds = 0.0
-    with video.open(source, threads=threads) as film, video.open(drawn, threads=threads) as pictures:
+    with reader.open(source, threads=threads) as film, reader.open(drawn, threads=threads) as pictures:
         if film.size != pictures.size:
             raise UsageError(f"{source}: the floor needs an even width and height, this film has {film.size}")
         sink = sinks.write(str(output), film, encoding=Encoding(threads=threads))
@@ -123,7 +124,7 @@ def _floor(source: Path, drawn: Path, output: Path, threads: int) -> float:
         return seconds + time.perf_counter() - began  # the encoder's last frames leave with the sink
 
 
-def _copy(drawn: Drawn) -> Drawn:
+def _copy(drawn: OutputFrame) -> OutputFrame:
     frame = Frame(tuple(np.array(p) for p in drawn.planes), drawn.layout, drawn.index, drawn.seconds, drawn.colour)
     return Guard(private=False)(frame, None, 0)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import engines
 import engines.nvidia
-import engines.tensorrt
+import engines.runtimes.tensorrt
 import trt_build
 from engines import U8, Engine, EngineError
 from trt_build import cost, crops
@@ -149,7 +149,7 @@ def _runs(source: trt_build.Source, threads: int, *, gpu: bool) -> Iterator[tupl
             return trt_build.plan(source, precision, profile=profile, refused=refused).path
 
         def load() -> Engine:
-            return engines.tensorrt.load(source.onnx, kind, plan=plan, callers=callers)
+            return engines.runtimes.tensorrt.load(source.onnx, kind, plan=plan, callers=callers)
 
         return _Run("tensorrt", kind, batches, callers, load)
 

@@ -20,10 +20,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamtoon.crop import Affine, sample, square
 from streamtoon.errors import UsageError
-from streamtoon.sources import portrait, video
-from streamtoon.toon import Toon
+from streamtoon.film import reader
+from streamtoon.pipeline.crop import Affine, sample, square
+from streamtoon.pipeline.toon import Toon
+from streamtoon.sources import portrait
 from streamtoon.types import U8, Face, Frame
 
 FRAMES: Final = 120  # of each clip, at most
@@ -59,7 +60,7 @@ def flicker(
     found = {}
     for done, clip in enumerate(clips, 1):
         progress(Path(clip).name, done / (len(clips) + 1))
-        with make_toon() as toon, video.open(clip) as film:
+        with make_toon() as toon, reader.open(clip) as film:
             found[Path(clip).name] = _clip(toon, islice(film.frames(), FRAMES), clip)
     return Flicker(exact, found)
 

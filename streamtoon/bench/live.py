@@ -15,15 +15,15 @@ from typing import Final
 
 import numpy as np
 
-from streamtoon.bench import peak_mb, portrait_film
-from streamtoon.guard import Safe
-from streamtoon.live import Live
-from streamtoon.meter import VERBS, Meter
+from streamtoon.bench.convert import peak_mb, portrait_film
+from streamtoon.film import reader
+from streamtoon.pipeline.timings import VERBS, Meter
+from streamtoon.pipeline.toon import Toon
+from streamtoon.privacy.guard import OutputGate
 from streamtoon.sinks import check
-from streamtoon.sources import video
-from streamtoon.sources.paced import paced
-from streamtoon.toon import Toon
-from streamtoon.types import Drawn, Frame
+from streamtoon.sources.pacing import play_in_real_time
+from streamtoon.types import Frame, OutputFrame
+from streamtoon.workflows.live import Live
 
 WARM: Final = 2.0  # seconds at the start that are not counted
 
@@ -61,7 +61,7 @@ class Result:
 class Counter:
     """A sink that counts and keeps nothing."""
 
-    def __enter__(self) -> Callable[[Drawn], None]:
+    def __enter__(self) -> Callable[[OutputFrame], None]:
         return check
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
@@ -83,7 +83,7 @@ def bench_live(
     """
     with tempfile.TemporaryDirectory(prefix="streamtoon-bench-") as folder:
         clip = Path(target) if target else portrait_film(Path(folder, "portrait.mp4"), threads)
-        with video.open(clip) as film:
+        with reader.open(clip) as film:
             rate = float(film.rate)
             first = next(film.frames())
         meter = Meter()
@@ -94,7 +94,7 @@ def bench_live(
 
         def frames() -> Iterator[Frame]:
             begun = told = time.monotonic()
-            for frame in paced(_over_and_over(clip), rate=speed):
+            for frame in play_in_real_time(_over_and_over(clip), rate=speed):
                 now = time.monotonic() - begun
                 if not marks and now >= WARM:
                     marks.append((time.monotonic(), time.process_time(), live.new, live.dropped, _rss_mb()))
@@ -107,7 +107,7 @@ def bench_live(
                     progress(line, now / (seconds + WARM))
                 yield frame
 
-        safe = Safe(first, toon.style.paper)
+        safe = OutputGate(first, toon.style.paper)
         live = Live(frames(), toon, safe, [Counter()], fps=fps or rate, threads=threads, meter=meter)
         live.run()
         wall, cpu, new, dropped, rss = marks[0]
@@ -123,7 +123,7 @@ def bench_live(
 def _over_and_over(clip: Path) -> Iterator[Frame]:
     index, start = 0, Fraction(0)
     while True:
-        with video.open(clip) as film:
+        with reader.open(clip) as film:
             first: Fraction | None = None
             seconds = Fraction(0)
             for frame in film.frames():

@@ -10,10 +10,11 @@ from typing import Any
 
 import trt_build
 from engines import U8
-from streamtoon import engine, styles
+from foundation.progress import Progress
+from streamtoon import style_folder
+from streamtoon.workflows import engine_choice
 from trt_build import cache as plans
 from trt_build import check, crops
-from trt_build.progress import Progress
 
 
 def run(action: str, style: str, precision: str, *, json: bool, crops: Path | None, cache: Path | None) -> int:
@@ -29,7 +30,7 @@ def run(action: str, style: str, precision: str, *, json: bool, crops: Path | No
     elif action == "list":
         table, said = _listed(style, folder)
     else:
-        source = trt_build.read(styles.load(style).folder)
+        source = trt_build.read(style_folder.load(style).folder)
         pictures = _pictures(crops, source.size)
         if action == "build":
             made = _build(source, precision, folder, pictures)
@@ -60,7 +61,7 @@ def _build(source: trt_build.Source, precision: str, folder: Path, pictures: U8 
 
 def _listed(style: str, folder: Path) -> tuple[str, dict[str, Any]]:
     """Engines and plans, for people and for ``--json``."""
-    found, kept = engine.there(styles.load(style), _cores()), plans.entries(folder)
+    found, kept = engine_choice.there(style_folder.load(style), _cores()), plans.entries(folder)
     lines = [f"{e.engine:12} {e.device or 'not here: ' + e.why}" for e in found]
     lines += ["", f"plans in {folder}: {len(kept) or 'none'}"]
     rows = []

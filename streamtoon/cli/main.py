@@ -20,27 +20,28 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from streamtoon import arenas, config, flags
+from streamtoon.cli import arguments as flags
+from streamtoon.cli import config_file, malloc_arenas
 from streamtoon.errors import StreamtoonError, UsageError
 
 if TYPE_CHECKING:
     from engines import Engine
-    from streamtoon.convert import Progress
-    from streamtoon.meter import Meter
-    from streamtoon.toon import Toon
+    from streamtoon.pipeline.timings import Meter
+    from streamtoon.pipeline.toon import Toon
     from streamtoon.types import Style
+    from streamtoon.workflows.convert import Progress
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     parser = flags.parser()
     try:
-        args = config.parse(parser, arguments)
+        args = config_file.parse(parser, arguments)
     except UsageError as error:
         _say(f"error: {_one_line(error)}")
         return error.exit_code
     if args.dump_config:
-        print(config.dump(parser, args), end="")
+        print(config_file.dump(parser, args), end="")
         return 0
     asked: list[int] = []  # the exit code for the signal that came
     try:
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """The program: ``main``, and then the end of the process, with its exit code."""
-    arenas.few()
+    malloc_arenas.limit_malloc_arenas()
     try:
         code = main()
     except SystemExit as stop:
@@ -116,8 +117,8 @@ def _engine(
 ) -> Engine:
     """What draws ``style``; with ``swap`` "auto" starts on the CPU and changes while it draws."""
     import engines
-    from streamtoon import engine
-    from trt_build.progress import Progress
+    from foundation.progress import Progress
+    from streamtoon.workflows import engine_choice as engine
 
     try:
         engines.known(args.engine)
@@ -135,10 +136,10 @@ def _toon(
     meter: Meter | None = None,
     say: Callable[[str], None] = _say,
 ) -> Toon:
-    from streamtoon import styles
-    from streamtoon.toon import Toon
+    from streamtoon import style_folder
+    from streamtoon.pipeline.toon import Toon
 
-    style = styles.load(args.style)
+    style = style_folder.load(args.style)
     # a film keeps every core busy with reading, finding and coding as well: threads that wait for one only spin
     engine = _engine(args, style, args.threads if live else max(1, args.threads // 2), say=say)
     region, background = getattr(args, "region", None), getattr(args, "background", None)
@@ -146,9 +147,10 @@ def _toon(
 
 
 def _convert(args: argparse.Namespace) -> int:
-    from streamtoon import convert, styles
+    from streamtoon import style_folder
+    from streamtoon.workflows import convert
 
-    styles.load(args.style)
+    style_folder.load(args.style)
     options = convert.Options(
         args.input,
         args.output,
@@ -217,7 +219,7 @@ def _clock(seconds: float) -> str:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from streamtoon import demo
+    from streamtoon.workflows import demo
 
     line = _ProgressLine()
     try:
@@ -233,7 +235,7 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from trt_build.progress import Progress
+    from foundation.progress import Progress
 
     inputs = args.input or []
     if args.what not in ("flicker", "engines") and len(inputs) > 1:
@@ -241,7 +243,7 @@ def _bench(args: argparse.Namespace) -> int:
     clip = inputs[0] if inputs else None
     result: Any
     if args.what == "live":
-        from streamtoon import bench_live
+        from streamtoon.bench import live as bench_live
 
         with closing(Progress("measuring")) as progress:
             result = bench_live.bench_live(
@@ -249,17 +251,17 @@ def _bench(args: argparse.Namespace) -> int:
                 threads=args.threads, progress=progress,
             )  # fmt: skip
     elif args.what == "engines":
-        from streamtoon import bench_engines
+        from streamtoon.bench import engines as bench_engines
 
         result = bench_engines.bench_engines(args.style, inputs, args.threads, _say)
     elif args.what == "flicker":
-        from streamtoon import bench_flicker
+        from streamtoon.bench import flicker
 
         once = functools.cache(_say)  # each film gets a toon of its own, from the same engine
         with closing(Progress("measuring")) as progress:
-            result = bench_flicker.flicker(inputs, lambda: _toon(args, live=True, say=once), progress)
+            result = flicker.flicker(inputs, lambda: _toon(args, live=True, say=once), progress)
     else:
-        from streamtoon import bench
+        from streamtoon.bench import convert as bench
 
         result = bench.bench(clip, lambda meter: _toon(args, meter=meter), args.threads)
     print(json.dumps(asdict(result)) if args.json else result.as_table())
@@ -267,8 +269,9 @@ def _bench(args: argparse.Namespace) -> int:
 
 
 def _live(args: argparse.Namespace) -> int:
-    from streamtoon import session, styles
-    from streamtoon.toon import Toon
+    from streamtoon import style_folder
+    from streamtoon.pipeline.toon import Toon
+    from streamtoon.workflows import live_session
 
     if not args.sink and not args.preview:
         raise UsageError("nothing to send to: name a --sink, or leave the preview on")
@@ -277,10 +280,10 @@ def _live(args: argparse.Namespace) -> int:
     if paper:
         background = "paper"
     elif background not in flags.BACKGROUNDS:
-        background = session.picture(background)
+        background = live_session.picture(background)
 
     def make(name: str, meter: Meter) -> Toon:
-        style = styles.load(name)
+        style = style_folder.load(name)
         if paper:
             red, green, blue = bytes.fromhex(paper[1])
             style = replace(style, paper=(red, green, blue))
@@ -292,10 +295,10 @@ def _live(args: argparse.Namespace) -> int:
 
     if args.on_no_face == "passthrough":
         _say("PASSTHROUGH: where no face is found the undrawn camera picture leaves")
-    options = session.Options(
+    options = live_session.Options(
         args.source, args.sink or [], args.size, args.fps, args.mirror, args.preview, args.threads
     )
-    done = session.session(options, args.style, make, _say)
+    done = live_session.session(options, args.style, make, _say)
     print(f"{done.new} new pictures, {done.dropped} dropped, latency {1000 * done.latency():.0f} ms, {done.engine}")
     return 0
 
@@ -322,17 +325,17 @@ def _web(args: argparse.Namespace) -> int:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from streamtoon import doctor
+    from streamtoon.doctor import report
 
-    findings = doctor.examine()
-    print(json.dumps(doctor.as_json(findings)) if args.json else doctor.as_table(findings))
-    return 0 if doctor.works(findings) else 1
+    findings = report.examine()
+    print(json.dumps(report.as_json(findings)) if args.json else report.as_table(findings))
+    return 0 if report.works(findings) else 1
 
 
 def _engine_command(args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from streamtoon import engine_command
+    from streamtoon.cli import engine as engine_command
 
     return engine_command.run(
         args.action, args.style, args.precision, json=args.json, crops=Path(args.crops) if args.crops else None,
@@ -341,12 +344,12 @@ def _engine_command(args: argparse.Namespace) -> int:
 
 
 def _models(args: argparse.Namespace) -> int:
-    from streamtoon import models
+    from streamtoon.pipeline import face_models
 
-    for name, model in models.MODELS.items():
+    for name, model in face_models.MODELS.items():
         if args.action == "fetch":
-            models.path(name)
-        print(f"{models.state(name):10}  {name:44}  {model.purpose} ({model.licence})")
+            face_models.path(name)
+        print(f"{face_models.state(name):10}  {name:44}  {model.purpose} ({model.licence})")
     return 0
 
 

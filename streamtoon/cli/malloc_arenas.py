@@ -14,7 +14,7 @@ from typing import Final
 ARENA_MAX: Final = -8  # M_ARENA_MAX of glibc's malloc.h
 
 
-def few() -> bool:
+def limit_malloc_arenas() -> bool:
     """Let the threads that begin from now on share two heaps. Whether that could be set: only glibc has it."""
     if sys.platform != "linux":
         return False

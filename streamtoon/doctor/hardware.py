@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final, Literal
 
-from streamtoon import v4l2
+from streamtoon.devices import v4l2
 
 X86: Final = {
     "avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "bf16", "amx_bf16": "AMX", "avx512_vnni": "VNNI",

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from typing import Final
 
-from streamtoon import styles
+from streamtoon import style_folder
 
 CHILD: Final = "from streamtoon import trial; trial.run()"
 
@@ -22,10 +22,10 @@ def draw(engine_name: str) -> str:
     import cv2
     import numpy as np
 
-    from streamtoon import engine as engine_of
     from streamtoon.sources import portrait
+    from streamtoon.workflows import engine_choice as engine_of
 
-    style = styles.load(styles.DEFAULT)
+    style = style_folder.load(style_folder.DEFAULT)
     engine = engine_of.load(engine_name, style, threads=_cores())
     crops = np.asarray(cv2.resize(portrait.picture(), (style.size, style.size))[None], np.uint8)
     drawn = engine(crops)
@@ -46,7 +46,7 @@ def find(with_models: str) -> str:
         return f"{mediapipe} loads ({vision.FaceDetector.__name__}); without its models it cannot be tried"
     from fractions import Fraction
 
-    from streamtoon.find import Finder
+    from streamtoon.pipeline.find import Finder
     from streamtoon.sources import portrait
     from streamtoon.types import Frame
 

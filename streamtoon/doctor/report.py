@@ -21,9 +21,11 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Final, Literal
 
-from streamtoon import __version__, machine, models, styles, trial
+from streamtoon import __version__, style_folder
+from streamtoon.doctor import hardware, probe
+from streamtoon.doctor.hardware import Finding
 from streamtoon.errors import UsageError
-from streamtoon.machine import Finding
+from streamtoon.pipeline import face_models
 
 INSTALL: Final = {  # engine -> what brings its library
     "openvino": 'pip install "openvino>=2026.1"',
@@ -56,24 +58,24 @@ def examine(root: Path = Path("/")) -> list[Finding]:
         ("trials", True, partial(_start, trials)),
         ("Python", True, _python),
         ("OpenCV", False, _opencv),
-        ("CPU", False, partial(machine.cpu, root)),
-        ("memory", False, partial(machine.memory, root)),
-        ("GPU", False, partial(machine.gpu, root)),
+        ("CPU", False, partial(hardware.cpu, root)),
+        ("memory", False, partial(hardware.memory, root)),
+        ("GPU", False, partial(hardware.gpu, root)),
         ("TensorRT", False, _tensorrt),
         ("engines", True, partial(_engines, trials)),
         ("face model", True, _models),
         ("find", True, partial(_find, trials)),
         ("style", True, _styles),
-        ("camera", False, partial(machine.cameras, root)),
-        ("virtual camera", False, partial(machine.virtual_camera, root)),
+        ("camera", False, partial(hardware.cameras, root)),
+        ("virtual camera", False, partial(hardware.virtual_camera, root)),
         ("codecs", False, _codecs),
-        ("display", False, machine.display),
+        ("display", False, hardware.display),
     ]
     try:
         return [finding for name, needed, check in checks for finding in _isolated(name, check, needed=needed)]
     finally:
         for process in trials.values():
-            trial.stop(process)
+            probe.stop(process)
 
 
 def works(findings: list[Finding]) -> bool:
@@ -119,10 +121,10 @@ def _start(trials: dict[str, Popen[str]]) -> Iterator[Finding]:
     """Begin what takes longest, so that it runs beside the rest."""
     import engines
 
-    detectors = [models.state(name) for name in models.MODELS if name.startswith(DETECTORS)]
-    trials["find"] = trial.start("find", "with models" if set(detectors) == {"ready"} else "")
+    detectors = [face_models.state(name) for name in face_models.MODELS if name.startswith(DETECTORS)]
+    trials["find"] = probe.start("find", "with models" if set(detectors) == {"ready"} else "")
     for name in dict.fromkeys((*engines.AUTO, *engines.NAMES)):
-        trials[name] = trial.start("draw", name)
+        trials[name] = probe.start("draw", name)
     yield from ()
 
 
@@ -169,7 +171,7 @@ def _engines(trials: dict[str, Popen[str]]) -> Iterator[Finding]:
 
     runs = []
     for name in [n for n in trials if n != "find"]:
-        good, what = trial.end(trials.pop(name), PATIENCE)
+        good, what = probe.end(trials.pop(name), PATIENCE)
         if good:
             runs.append(name)
             yield Finding(f"engine {name}", "ok", what)
@@ -188,16 +190,16 @@ def _engines(trials: dict[str, Popen[str]]) -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
-    brought = os.environ.get(models.FOLDER_VARIABLE)
-    folder = Path(brought) if brought else models.cache_folder()
+    brought = os.environ.get(face_models.FOLDER_VARIABLE)
+    folder = Path(brought) if brought else face_models.cache_folder()
     there = next(f for f in (folder, *folder.parents) if f.exists())
-    for name, model in models.MODELS.items():
-        state, needed = models.state(name), name.startswith(DETECTORS)
+    for name, model in face_models.MODELS.items():
+        state, needed = face_models.state(name), name.startswith(DETECTORS)
         what = f"{name}, {model.purpose}"
         if state == "ready":
             yield Finding("face model", "ok", what, needed=needed)
         elif brought:
-            fix = f"unset {models.FOLDER_VARIABLE} && streamtoon models fetch  # or bring the file"
+            fix = f"unset {face_models.FOLDER_VARIABLE} && streamtoon models fetch  # or bring the file"
             why = f"{what}: {'not in' if state == 'missing' else 'another file in'} {folder}"
             yield Finding("face model", "missing" if state == "missing" else "broken", why, fix, needed)
         elif state == "missing":
@@ -210,25 +212,25 @@ def _models() -> Iterator[Finding]:
 
 
 def _find(trials: dict[str, Popen[str]]) -> Iterator[Finding]:
-    good, what = trial.end(trials.pop("find"), PATIENCE)
+    good, what = probe.end(trials.pop("find"), PATIENCE)
     fix = "" if good else 'pip install --force-reinstall "mediapipe>=1.2"'
     yield Finding("find", "ok" if good else "broken", what, fix, needed=True)
 
 
 def _styles() -> Iterator[Finding]:
-    names = styles.names()
+    names = style_folder.names()
     for name in names:
-        needed = name == styles.DEFAULT
+        needed = name == style_folder.DEFAULT
         try:
-            style = styles.load(name)
+            style = style_folder.load(name)
         except UsageError as error:
             yield Finding(f"style {name}", "broken", str(error), REINSTALL, needed)
         else:
             what = f"{style.title or name}: region {style.region}, {style.size} px, background {style.background}"
             yield Finding(f"style {name}", "ok", what, needed=needed)
-    if styles.DEFAULT not in names:
-        what = f"{styles.FOLDER / styles.DEFAULT} is not there"
-        yield Finding(f"style {styles.DEFAULT}", "missing", what, REINSTALL, needed=True)
+    if style_folder.DEFAULT not in names:
+        what = f"{style_folder.FOLDER / style_folder.DEFAULT} is not there"
+        yield Finding(f"style {style_folder.DEFAULT}", "missing", what, REINSTALL, needed=True)
 
 
 def _codecs() -> Iterator[Finding]:

@@ -23,8 +23,8 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from av.video.stream import VideoStream
 
 from streamtoon.errors import SourceError
-from streamtoon.sources.container import film_streams, open_address, open_container, read_packets, shown
-from streamtoon.sources.turn import Turn, from_matrix, unpack
+from streamtoon.film.container import film_streams, open_address, open_container, read_packets, shown
+from streamtoon.film.rotation import Orientation, from_matrix, unpack
 from streamtoon.types import U8, Colour, Frame, Matrix
 
 PLANAR: Final = frozenset({"yuv420p", "yuvj420p", "yuva420p"})  # their first three planes are used as they lie
@@ -116,14 +116,14 @@ class Film:
         stream, form = self._stream, first.format
         self._coded = (first.width, first.height)
         self.matrix = None
-        turn: Turn | None = Turn()
+        turn: Orientation | None = Orientation()
         beside: Mapping[Any, Any] = cast(Any, first.side_data)
         if Type.DISPLAYMATRIX in beside:
             self.matrix = unpack(bytes(beside[Type.DISPLAYMATRIX]))
             turn = from_matrix(self.matrix)
         if turn is None:
             self.notices.append("the film is not turned by quarters: faces are sought in it as it lies")
-        self.turn = turn or Turn()
+        self.turn = turn or Orientation()
         self.size = self._coded[::-1] if self.turn.transpose else self._coded
         self.aspect = stream.sample_aspect_ratio or None
         self._rgb = form.is_rgb or form.has_palette or form.name.startswith("xyz")

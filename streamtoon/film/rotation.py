@@ -13,7 +13,7 @@ from streamtoon.types import U8
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Orientation:
     """A turn by quarters with or without a mirror: transpose first, then flip (all eight EXIF orientations)."""
 
     transpose: bool = False
@@ -38,16 +38,16 @@ def _flip(plane: U8, *, x: bool, y: bool) -> U8:
     return np.asarray(cv2.flip(plane, -1 if x and y else int(x)), np.uint8) if x or y else plane
 
 
-def from_matrix(matrix: Sequence[int]) -> Turn | None:
+def from_matrix(matrix: Sequence[int]) -> Orientation | None:
     """The turn a display matrix stands for; None where it is not made of quarter turns and mirrors.
 
     ``matrix`` holds a b u c d v x y w (ISO/IEC 14496-12, 8.3.2): p' = a p + c q + x, q' = b p + d q + y.
     """
     a, b, c, d = matrix[0], matrix[1], matrix[3], matrix[4]
     if a and d and not (b or c):
-        return Turn(flip_x=a < 0, flip_y=d < 0)
+        return Orientation(flip_x=a < 0, flip_y=d < 0)
     if b and c and not (a or d):
-        return Turn(transpose=True, flip_x=c < 0, flip_y=b < 0)
+        return Orientation(transpose=True, flip_x=c < 0, flip_y=b < 0)
     return None
 
 

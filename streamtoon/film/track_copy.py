@@ -20,9 +20,9 @@ from av.stream import Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
-from streamtoon.sinks.recode import Sound, Text, takes
-from streamtoon.sources.container import film_streams, open_container, read_packets
-from streamtoon.sources.video import Film
+from streamtoon.film.container import film_streams, open_container, read_packets
+from streamtoon.film.reader import Film
+from streamtoon.film.transcode import TranscodedAudio, TranscodedSubtitles, takes
 
 # what the new file says of itself: the container's kind, who encoded it, how long and how big its tracks are
 STALE: Final = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate", "vendor_id",
@@ -31,7 +31,7 @@ HOLDERS: Final = {"cover": ("mp4",), "attachment": ("matroska",)}  # others woul
 BEGINNING: Final = Fraction(-(2**32))  # seconds; before every packet
 
 
-class Carrier(Protocol):
+class TrackWriter(Protocol):
     """An output track: packets of the source in, packets of the output out."""
 
     @property
@@ -44,7 +44,7 @@ class Carrier(Protocol):
         ...
 
 
-class Copy:
+class RemuxedTrack:
     """A track copied packet by packet, bit by bit."""
 
     def __init__(self, source: Stream, output: OutputContainer) -> None:
@@ -60,7 +60,7 @@ class Copy:
         return [packet]
 
 
-class Tracks:
+class SourceTracks:
     """Everything of a film but its pictures, read by a second look at the file as the pictures are written.
 
     A second look, because sound may lie anywhere in a file: memory stays constant however it is interleaved.
@@ -80,7 +80,7 @@ class Tracks:
         self._film, self._output, self._notices, self._audio, self._drawn = film, output, notices, audio, drawn
         self._covers = covers
         self._inputs = [open_container(film.path)]
-        self._carriers: dict[Stream, Carrier] = {}  # by track of the inputs
+        self._carriers: dict[Stream, TrackWriter] = {}  # by track of the inputs
         self._packets: Iterator[Packet[Stream]] = iter(())
         self._next: Packet[Stream] | None = None
         self.damaged = 0  # packets the container would not take
@@ -103,7 +103,7 @@ class Tracks:
             elif stream.index in self._drawn:
                 self._inputs.append(open_container(self._drawn[stream.index]))
                 film = self._inputs[-1].streams.video[0]
-                self._carriers[film] = Copy(film, self._output)
+                self._carriers[film] = RemuxedTrack(film, self._output)
                 _describe(self._carriers[film].stream, stream)
             elif stream.type in ("data", "unknown") or stream.index in films:
                 continue
@@ -117,7 +117,7 @@ class Tracks:
         streams = [s for s in container.streams if s in self._carriers]
         return read_packets(container, streams, lambda: None) if streams else iter(())
 
-    def _carrier(self, stream: Stream) -> Carrier | None:
+    def _carrier(self, stream: Stream) -> TrackWriter | None:
         """What carries a track over; None, and a notice, where nothing does."""
         container = self._output.format.name
         cover = bool(stream.disposition & Disposition.attached_pic)
@@ -131,9 +131,17 @@ class Tracks:
                 self._attach(stream)
                 return None
             if container in HOLDERS.get("cover" if cover else stream.type, (container,)) and fits(stream, container):
-                return Copy(stream, self._output)
-            recoded = Sound(stream, self._output) if isinstance(stream, AudioStream) and stream.codec_context else None
-            text = Text(stream, self._output) if isinstance(stream, SubtitleStream) and stream.codec_context else None
+                return RemuxedTrack(stream, self._output)
+            recoded = (
+                TranscodedAudio(stream, self._output)
+                if isinstance(stream, AudioStream) and stream.codec_context
+                else None
+            )
+            text = (
+                TranscodedSubtitles(stream, self._output)
+                if isinstance(stream, SubtitleStream) and stream.codec_context
+                else None
+            )
         except (FFmpegError, ValueError) as error:
             self._notices.append(f"{name} is left out: {error}")
             return None
@@ -187,7 +195,7 @@ def fits(stream: Stream, container: str) -> bool:
         return False
     with suppress(FFmpegError), av.open(io.BytesIO(), "w", format=container) as trial:
         try:
-            Copy(stream, trial)
+            RemuxedTrack(stream, trial)
             trial.start_encoding()
         except (FFmpegError, ValueError):
             return False

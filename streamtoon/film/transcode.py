@@ -35,7 +35,7 @@ def takes(container: str, codec: str) -> bool:
     return True
 
 
-class Sound:
+class TranscodedAudio:
     """A sound track on its way into another codec. Raises ValueError where the container takes none we have."""
 
     def __init__(self, source: AudioStream, output: OutputContainer) -> None:
@@ -82,7 +82,7 @@ def _sound(source: AudioCodecContext, output: OutputContainer) -> tuple[str, int
     raise ValueError(f"{output.format.name} takes no sound that can be encoded here")
 
 
-class Text:
+class TranscodedSubtitles:
     """A text subtitle track on its way into another codec. Raises ValueError where that cannot be."""
 
     def __init__(self, source: SubtitleStream, output: OutputContainer) -> None:

@@ -16,15 +16,15 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from streamtoon.blend import from_rgb
 from streamtoon.errors import SinkError, SourceError, UsageError
+from streamtoon.film.container import open_container
+from streamtoon.film.encoder import Encoder, Encoding, choose
+from streamtoon.film.reader import ColourTags, Film
+from streamtoon.film.rotation import Orientation
+from streamtoon.film.track_copy import SourceTracks, of_the_disk
+from streamtoon.pipeline.blend import from_rgb
 from streamtoon.sinks import Send, check, check_target
-from streamtoon.sinks.encoder import Encoder, Encoding, choose
-from streamtoon.sinks.tracks import Tracks, of_the_disk
-from streamtoon.sources.container import open_container
-from streamtoon.sources.turn import Turn
-from streamtoon.sources.video import ColourTags, Film
-from streamtoon.types import Drawn
+from streamtoon.types import OutputFrame
 
 CONTAINERS: Final = {
     ".avi": "avi", ".flv": "flv", ".m4v": "mp4", ".mkv": "matroska", ".mov": "mov", ".mp4": "mp4", ".ts": "mpegts",
@@ -70,12 +70,12 @@ class VideoSink:
         choose(encoding, self.container)
         self.part = target.with_name(f".{target.name}.part")
         self._output: Output | None = None
-        self._waiting: Drawn | None = None  # how long it is shown is known when the next one comes
+        self._waiting: OutputFrame | None = None  # how long it is shown is known when the next one comes
 
     def __enter__(self) -> Send:
         return self.send
 
-    def send(self, drawn: Drawn) -> None:
+    def send(self, drawn: OutputFrame) -> None:
         """Encode ``drawn``. Raises TypeError for anything but a Drawn, SinkError where it cannot be written."""
         check(drawn)
         with self._writing():
@@ -121,13 +121,13 @@ class VideoSink:
 class Output:
     """The file behind a VideoSink, opened for the first picture. Every method raises FFmpegError."""
 
-    def __init__(self, sink: VideoSink, first: Drawn) -> None:
+    def __init__(self, sink: VideoSink, first: OutputFrame) -> None:
         like, container = sink.like, sink.container
         size, aspect = (first.width, first.height), like.aspect if like else None
         self._size = size
         self._path, self._target = sink.part, sink.target
         self._notices = sink.notices
-        self._turn = Turn()
+        self._turn = Orientation()
         turns = container in MOV + MATROSKA  # these can say that a film is to be turned
         if like and like.turn.transpose:
             size, aspect = (size[::-1], aspect) if turns else (size, 1 / aspect if aspect else None)
@@ -154,9 +154,11 @@ class Output:
             )  # fmt: skip
             return self._encoder.stream
 
-        self._tracks: Tracks | None = None
+        self._tracks: SourceTracks | None = None
         if like and not sink.alone:
-            self._tracks = Tracks(like, self._file, sink.notices, audio=sink.audio, covers=sink.covers, drawn=sink.also)
+            self._tracks = SourceTracks(
+                like, self._file, sink.notices, audio=sink.audio, covers=sink.covers, drawn=sink.also
+            )
             self._tracks.add(pictures, like.index)
         else:
             pictures()
@@ -169,7 +171,7 @@ class Output:
         self._ticks: int | None = None
         self._written = self._rounded = self._late = self._damaged = 0
 
-    def write(self, drawn: Drawn, seconds: Fraction) -> None:
+    def write(self, drawn: OutputFrame, seconds: Fraction) -> None:
         """Encode a picture that is shown for ``seconds``, and copy the tracks up to it."""
         if (drawn.width, drawn.height) != self._size:
             was, now = f"{self._size[0]}x{self._size[1]}", f"{drawn.width}x{drawn.height}"

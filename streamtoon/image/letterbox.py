@@ -7,14 +7,14 @@ from typing import Final
 import cv2
 import numpy as np
 
-from streamtoon import colour
-from streamtoon.blend import from_rgb, to_rgb
-from streamtoon.types import U8, Colour, Drawn
+from streamtoon.image import colour
+from streamtoon.pipeline.blend import from_rgb, to_rgb
+from streamtoon.types import U8, Colour, OutputFrame
 
 CALLS: Final = Colour("bt601")  # what webcams give, and what programs take the I420 of a virtual camera for
 
 
-def letterbox(drawn: Drawn, size: tuple[int, int], coding: Colour = CALLS) -> tuple[U8, ...]:
+def letterbox(drawn: OutputFrame, size: tuple[int, int], coding: Colour = CALLS) -> tuple[U8, ...]:
     """``drawn`` as yuv420p planes of ``size`` (width and height in px, even): as large as it fits, black beside it.
 
     What fits already is given back as it is: nobody writes into it.

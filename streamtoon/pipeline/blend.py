@@ -14,15 +14,15 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from streamtoon import colour
-from streamtoon.crop import Affine
+from streamtoon.image import colour
+from streamtoon.pipeline.crop import Affine
 from streamtoon.types import U8, Background, Colour, Frame, Layout
 
 BAND: Final = 128  # rows pasted at a time: what is made on the way stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class PasteLayer:
     """A drawn crop, ready to be pasted.
 
     image    (h, w, 3) uint8 RGB
@@ -37,7 +37,7 @@ class Drawing:
 
 def blend(
     frame: Frame,
-    drawings: list[Drawing],
+    drawings: list[PasteLayer],
     background: Background,
     paper: tuple[int, int, int],
     backdrop: tuple[U8, ...] | None = None,
@@ -121,7 +121,7 @@ def _blurred(plane: U8) -> U8:
     return np.asarray(cv2.resize(small, (w, h), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _paste(planes: tuple[U8, ...], image: Any, drawing: Drawing) -> None:
+def _paste(planes: tuple[U8, ...], image: Any, drawing: PasteLayer) -> None:
     """Lay ``image``, (h, w, 3) uint8 in the colours of ``planes``, under ``drawing.alpha`` over what it covers."""
     inverse = cv2.invertAffineTransform(drawing.to_crop)
     left, top, w, h = cv2.boundingRect(drawing.alpha)  # of what is not transparent

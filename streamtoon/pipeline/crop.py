@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamtoon import colour
+from streamtoon.image import colour
 from streamtoon.types import U8, Crop, Face, Frame, Style
 
 Affine = npt.NDArray[np.float64]

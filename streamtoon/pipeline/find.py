@@ -7,18 +7,16 @@ LOOK-th frame, the full-range detector has the last word.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final, Self
 
 import numpy as np
 
-from streamtoon import models
-from streamtoon.crop import starts, view, view_step
-from streamtoon.types import F32, U8, Face, Frame
+from streamtoon.image.boxes import overlap
+from streamtoon.pipeline import face_models
+from streamtoon.pipeline.crop import starts, view, view_step
+from streamtoon.pipeline.mediapipe_tasks import BLANK, image, options, quiet
+from streamtoon.types import U8, Face, Frame
 
 LARGE: Final = 0.35  # of the frame's shorter side: wider faces are the short-range detector's
 SURE: Final = 0.75
@@ -26,7 +24,6 @@ TINY: Final = 0.06  # of that side: narrower faces must be surer, since anything
 TINY_SCORE: Final = 0.65
 LOOK: Final = 10  # frames between two looks with the full-range detector
 LOOK_PRIVATE: Final = 3  # where nobody may be seen until then
-BLANK: Final = np.zeros((64, 64, 3), np.uint8)
 PATIENCE: Final = 4  # frames for which a known face may go on by the short-range detector's doubtful word alone
 SAME: Final = 0.3  # intersection over union above which two boxes are one face
 
@@ -81,7 +78,7 @@ class Finder:
 
     def close(self) -> None:
         """Free the detectors; MediaPipe complains at interpreter exit otherwise."""
-        with _quiet():
+        with quiet():
             self._short.close()
             self._full.close()
 
@@ -90,15 +87,6 @@ class Finder:
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-def overlap(a: F32, b: F32) -> float:
-    """Intersection over union of two boxes (4,)."""
-    width, height = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = float(width * height)
-    return both / (float(np.prod(a[2:] - a[:2])) + float(np.prod(b[2:] - b[:2])) - both)
 
 
 def distinct(faces: list[Face]) -> list[Face]:
@@ -123,42 +111,16 @@ def _width(face: Face) -> float:
     return float(face.box[2] - face.box[0])
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """MediaPipe's C++ side logs to file descriptor 2 while it loads and runs first, whatever the log level says."""
-    sys.stderr.flush()
-    kept, sheet = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sheet, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(sheet)
-
-
-def _options(buffer: bytes) -> Any:
-    from mediapipe.tasks.python.core.base_options import BaseOptions
-
-    return BaseOptions(model_asset_buffer=buffer)
-
-
 def _detector(name: str, min_score: float) -> Any:
     from mediapipe.tasks.python import vision
 
-    options = vision.FaceDetectorOptions(
-        base_options=_options(models.path(name).read_bytes()), min_detection_confidence=min_score
+    settings = vision.FaceDetectorOptions(
+        base_options=options(face_models.path(name).read_bytes()), min_detection_confidence=min_score
     )
-    with _quiet():
-        detector = vision.FaceDetector.create_from_options(options)
-        detector.detect(_image(BLANK))
+    with quiet():
+        detector = vision.FaceDetector.create_from_options(settings)
+        detector.detect(image(BLANK))
     return detector
-
-
-def _image(picture: U8) -> Any:
-    import mediapipe
-
-    return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture))
 
 
 def squares(picture: U8) -> list[tuple[slice, slice]]:
@@ -195,84 +157,10 @@ def _detect(detector: Any, picture: U8, frame: Frame, parts: list[tuple[slice, s
         part = picture[rows, columns]
         corner = np.array([columns.start or 0, rows.start or 0], np.float32)
         size = np.array([part.shape[1], part.shape[0]], np.float32)
-        for found in detector.detect(_image(part)).detections:
+        for found in detector.detect(image(part)).detections:
             box = found.bounding_box
             low = corner + np.array([box.origin_x, box.origin_y])
             box_px = (np.concatenate([low, low + np.array([box.width, box.height])]) * step).astype(np.float32)
             keypoints = (np.array([(k.x, k.y) for k in found.keypoints], np.float32) * size + corner) * step - 0.5
             faces.append(Face(box_px, keypoints.astype(np.float32), found.categories[0].score))
     return sorted(faces, key=lambda f: -f.score)
-
-
-class Landmarks:
-    """Crop image -> MediaPipe's 468-point face mesh (Kartynnik et al., arXiv 1907.06724); region "face" needs it.
-
-    Run by OpenVINO: MediaPipe's own FaceLandmarker takes this network's 468 points for 478 and scrambles them.
-    """
-
-    INPUT: Final = 192  # px, what the network wants: an upright square of one and a half face boxes
-
-    def __init__(self) -> None:
-        import openvino
-
-        core = openvino.Core()
-        network = core.read_model(models.path("face_landmark.tflite"))
-        compiled = core.compile_model(network, "CPU", {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"})
-        self._request = compiled.create_infer_request()
-
-    def __call__(self, image: U8, margin: float) -> F32 | None:
-        """(468, 2) float32, px of ``image``; None where the network sees no face.
-
-        image: (size, size, 3) uint8 RGB, a crop made by ``crop.crop`` with ``margin``.
-        """
-        import cv2
-
-        size = image.shape[0]
-        side = size * 1.65 / margin
-        corner = np.array([size / 2, size * (0.5 + 0.07 / margin)]) - side / 2
-        scale = self.INPUT / side
-        affine = np.column_stack([np.eye(2) * scale, -corner * scale])
-        part = cv2.warpAffine(image, affine, (self.INPUT, self.INPUT), borderMode=cv2.BORDER_REPLICATE)
-        self._request.infer([(part[None] / 255).astype(np.float32)])
-        mesh, presence = (self._request.get_output_tensor(i).data.ravel() for i in (0, 1))
-        if presence[0] < 0:
-            return None
-        points: F32 = (mesh.reshape(468, 3)[:, :2] / scale + corner).astype(np.float32)
-        return points
-
-    def hull(self, image: U8, margin: float) -> U8:
-        """(size, size) uint8: 255 inside the landmarks' convex hull, softly; everywhere where no mesh was found.
-
-        A face the detector saw and the mesh did not is still a face: it is covered whole.
-        """
-        import cv2
-
-        points = self(image, margin)
-        if points is None:
-            return np.full(image.shape[:2], 255, np.uint8)
-        mask = np.zeros(image.shape[:2], np.uint8)
-        cv2.fillConvexPoly(mask, cv2.convexHull(points).round().astype(np.int32), (255,), cv2.LINE_AA)
-        return np.asarray(cv2.GaussianBlur(mask, (0, 0), image.shape[0] / 80))
-
-
-class PersonMask:
-    """RGB picture -> where the person is, by MediaPipe's selfie segmentation."""
-
-    def __init__(self) -> None:
-        from mediapipe.tasks.python import vision
-
-        buffer = models.path("selfie_segmentation.tflite").read_bytes()
-        options = vision.ImageSegmenterOptions(base_options=_options(buffer), output_confidence_masks=True)
-        with _quiet():
-            self._segmenter = vision.ImageSegmenter.create_from_options(options)
-            self._segmenter.segment(_image(BLANK))
-
-    def __call__(self, image: U8) -> U8:
-        """(h, w, 3) uint8 RGB -> (h, w) uint8, 255 on the person."""
-        mask = np.squeeze(self._segmenter.segment(_image(image)).confidence_masks[0].numpy_view())
-        return np.asarray(mask * 255 + 0.5, np.uint8)
-
-    def close(self) -> None:
-        """Free the segmenter."""
-        with _quiet():
-            self._segmenter.close()

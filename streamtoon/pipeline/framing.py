@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamtoon.crop import Affine, square
+from streamtoon.pipeline.crop import Affine, square
 from streamtoon.types import Face
 
 SHIFT: Final = 0.15  # of the crop's side that a head may be off the middle, as long as its face is well inside
@@ -28,7 +28,7 @@ FACE: Final = 0.61  # face sizes from the middle of a square to the far end of b
 F64 = npt.NDArray[np.float64]
 
 
-class Framing:
+class CropStabilizer:
     """Remembers one crop a face; call once a frame with all faces."""
 
     def __init__(self, margin: float, size: int) -> None:

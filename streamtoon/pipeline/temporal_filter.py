@@ -19,7 +19,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from streamtoon.crop import Affine
+from streamtoon.pipeline.crop import Affine
 from streamtoon.types import F32, U8, Crop, Face
 
 GRAIN: Final = 7  # px over which change is looked at
@@ -61,7 +61,7 @@ class _Seen:
     change: F32  # (h, w): how far the crop was from it, grey levels
 
 
-class Steady:
+class TemporalFilter:
     """Remembers every face's average crop and drawing. Each method is called once a frame with all faces."""
 
     def __init__(self) -> None:

@@ -13,16 +13,16 @@ import cv2
 import numpy as np
 
 from engines import MAX_BATCH, Engine, EngineError
-from streamtoon import find
-from streamtoon.blend import Drawing, blend, feather, filling, from_rgb, oval
-from streamtoon.crop import Affine, crop, roll, square, tiles, view
-from streamtoon.framing import Framing
-from streamtoon.guard import Guard, hides, unlike
-from streamtoon.leaving import Leaving
-from streamtoon.meter import Meter
-from streamtoon.smooth import COAST, Tracks
-from streamtoon.steady import Steady
-from streamtoon.types import U8, Background, Chosen, Crop, Drawn, Face, Frame, Region, Style
+from streamtoon.pipeline import find, landmarks, matte
+from streamtoon.pipeline.blend import PasteLayer, blend, feather, filling, from_rgb, oval
+from streamtoon.pipeline.crop import Affine, crop, roll, square, tiles, view
+from streamtoon.pipeline.framing import CropStabilizer
+from streamtoon.pipeline.temporal_filter import TemporalFilter
+from streamtoon.pipeline.timings import Meter
+from streamtoon.pipeline.track import COAST_SECONDS, FaceTracker
+from streamtoon.privacy.departed_faces import DepartedFaces
+from streamtoon.privacy.guard import Guard, differs_from_photo, hides_face
+from streamtoon.types import U8, Background, Chosen, Crop, Face, Frame, OutputFrame, Region, Style
 
 SMALL: Final = 12.0  # px: a narrower face is not drawn
 UPRIGHT: Final = 60.0  # degrees of roll beyond which the detectors' points lie beside the face
@@ -33,7 +33,7 @@ EDGE: Final = np.clip((np.arange(256) - 96) * 255 / 159, 0, 255).round().astype(
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Detected:
     """A frame, the faces in it that are drawn, and what is to be drawn: the scene's tiles, then one crop a face.
 
     covers   where faces are that are not drawn, (2, 3) affines, frame px -> crop px
@@ -51,10 +51,10 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Inked:
+class DrawnCrops:
     """What was seen, and the drawing of each of its crops, (size, size, 4) uint8 RGBA."""
 
-    seen: Seen
+    seen: Detected
     drawn: list[U8]
 
 
@@ -89,16 +89,16 @@ class Toon:
         self.chosen = faces
         self._picture = background if isinstance(background, np.ndarray) else None
         self._backdrop: tuple[tuple[object, ...], tuple[U8, ...]] | None = None
-        self._framing = Framing(style.margin, style.size)
-        self._steady = Steady() if steady else None
+        self._framing = CropStabilizer(style.margin, style.size)
+        self._steady = TemporalFilter() if steady else None
         self.meter = meter or Meter()
         self._guard = Guard(private=private, hold=hold, paper=style.paper)
         # who asks for privacy has a face that was lost covered for longer: it may still be there
-        self._tracks = Tracks(Fraction(1, 2) if private else COAST)
+        self._tracks = FaceTracker(Fraction(1, 2) if private else COAST_SECONDS)
         self._feather = feather(style.size, style.feather)
         # the camera's picture stays around somebody who does not want to be seen: what is in doubt is not shown
         self._careful = private and self.region != "frame" and self.background == "keep" and self._picture is None
-        self._leaving = Leaving()
+        self._leaving = DepartedFaces()
         self._oval = oval(style.size, style.margin / (SPARE if self._careful else 1))
         # stages and the engine have the cores already; OpenCV's own threads on these small pictures only get in the way
         cv2.setNumThreads(1)
@@ -107,14 +107,14 @@ class Toon:
             look = find.LOOK_PRIVATE if private else find.LOOK
             # nobody shows before being found, unless the camera's picture stays around those who are
             self._find = stack.enter_context(find.Finder(look=look, in_turn=private and not self._careful))
-            self._landmarks = find.Landmarks() if self.region == "face" else None
+            self._landmarks = landmarks.Landmarks() if self.region == "face" else None
             needs_mask = self.region == "head" and style.matte == "model"
-            self._person = find.PersonMask() if needs_mask else None
+            self._person = matte.PersonMask() if needs_mask else None
             if self._person is not None:
                 stack.callback(self._person.close)
             self._closing = stack.pop_all()
 
-    def __call__(self, frame: Frame) -> Drawn:
+    def __call__(self, frame: Frame) -> OutputFrame:
         """The picture that may leave for ``frame``."""
         return self.blend(self.draw(self.see(frame)))
 
@@ -123,12 +123,12 @@ class Toon:
         """What calling it does, in parts that can each have a thread."""
         return (self.see, self.draw, self.blend)
 
-    def see(self, frame: Frame) -> Seen:
+    def see(self, frame: Frame) -> Detected:
         """Find the faces and cut out what is to be drawn."""
         if frame.layout == "rgb24":  # a still: the one before it may show somebody else
-            self._tracks, self._leaving = Tracks(), Leaving()
-            self._framing = Framing(self.style.margin, self.style.size)
-            self._steady = None if self._steady is None else Steady()
+            self._tracks, self._leaving = FaceTracker(), DepartedFaces()
+            self._framing = CropStabilizer(self.style.margin, self.style.size)
+            self._steady = None if self._steady is None else TemporalFilter()
             self._find.forget()
         with self.meter("find"):
             picture = view(frame)
@@ -147,19 +147,19 @@ class Toon:
             heads, turn = [crop(frame, affine, size) for affine in self._framing(drawn)], 0
             if self._steady is not None:
                 heads, turn = self._steady.crops(drawn, heads)
-            return Seen(frame, drawn, scene, heads, covers, turn, doubtful)
+            return Detected(frame, drawn, scene, heads, covers, turn, doubtful)
 
-    def draw(self, seen: Seen) -> Inked:
+    def draw(self, seen: Detected) -> DrawnCrops:
         """Draw the crops."""
         with self.meter("draw"):
-            return Inked(seen, self._run([*seen.scene, *seen.heads]))
+            return DrawnCrops(seen, self._run([*seen.scene, *seen.heads]))
 
-    def blend(self, inked: Inked) -> Drawn:
+    def blend(self, inked: DrawnCrops) -> OutputFrame:
         """Blend the drawings and let the guard decide what leaves."""
         seen, drawn = inked.seen, inked.drawn
         tiled, private = len(seen.scene), self._guard.private
-        hidden = all(hides(c, d) for c, d in zip(seen.heads, drawn[tiled:], strict=True))
-        if private and not (hidden and unlike(seen.scene, drawn[:tiled])):
+        hidden = all(hides_face(c, d) for c, d in zip(seen.heads, drawn[tiled:], strict=True))
+        if private and not (hidden and differs_from_photo(seen.scene, drawn[:tiled])):
             return self._guard(seen.frame, None, 0)
         if self._careful and seen.doubtful:
             return self._guard(seen.frame, None, 0)
@@ -178,7 +178,7 @@ class Toon:
             self._guard.forget()
         return self._guard(seen.frame, planes, len(seen.faces))
 
-    def undrawn(self, frame: Frame) -> Drawn:
+    def undrawn(self, frame: Frame) -> OutputFrame:
         """The frame as it came, by the user's explicit wish; its state says so."""
         return self._guard.undrawn(frame)
 
@@ -193,11 +193,11 @@ class Toon:
             all_drawn += list(drawn)
         return all_drawn
 
-    def _cover(self, affine: Affine) -> Drawing:
+    def _cover(self, affine: Affine) -> PasteLayer:
         """A patch of paper over a face that is not drawn."""
         size = self.style.size
         sheet = np.full((size, size, 3), self.style.paper, np.uint8)
-        return Drawing(sheet, feather(size, 0.2), affine)
+        return PasteLayer(sheet, feather(size, 0.2), affine)
 
     def _backdrop_for(self, frame: Frame) -> tuple[U8, ...] | None:
         """The picture behind everything in the frame's own planes; converted when the frame's kind changes."""
@@ -211,11 +211,11 @@ class Toon:
             )
         return self._backdrop[1]
 
-    def _drawing(self, cut: Crop, drawn: U8, face: Face | None) -> Drawing:
+    def _drawing(self, cut: Crop, drawn: U8, face: Face | None) -> PasteLayer:
         """A drawn head, or a tile of the scene where there is no ``face``."""
         image = np.asarray(cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB), np.uint8)
         if face is None or self.region == "frame":
-            return Drawing(image, self._feather, cut.to_crop)
+            return PasteLayer(image, self._feather, cut.to_crop)
         head = square(face, self.style.margin, self.style.size)
         if self._landmarks is not None:
             upright = _move(cut.image, cut.to_crop, head)
@@ -224,7 +224,7 @@ class Toon:
             net = cv2.LUT(cv2.extractChannel(drawn, 3), EDGE) if self._person is None else self._person(cut.image)
             # a face that was found is drawn, even where the matte sees no person
             matte = np.asarray(cv2.max(net, _move(self._oval, head, cut.to_crop)), np.uint8)
-        return Drawing(image, np.asarray(cv2.multiply(matte, self._feather, scale=1 / 255)), cut.to_crop)
+        return PasteLayer(image, np.asarray(cv2.multiply(matte, self._feather, scale=1 / 255)), cut.to_crop)
 
     def close(self) -> None:
         """Free the engine and the detectors."""

@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from streamtoon.find import overlap
+from streamtoon.image.boxes import overlap
 from streamtoon.types import F32, U8, Face
 
 MIN_CUTOFF: Final = 1.2  # Hz, of a face at rest
 BETA: Final = 6.0  # Hz of cutoff for each face width a second
 SPEED_CUTOFF: Final = 2.0  # Hz, of the speed itself
-COAST: Final = Fraction(1, 4)  # seconds a face is drawn where it was last seen
-CUT: Final = 30.0  # mean grey levels between two small views
+COAST_SECONDS: Final = Fraction(1, 4)  # seconds a face is drawn where it was last seen
+CUT_GREY_LEVELS: Final = 30.0  # mean grey levels between two small views
 
 F64 = npt.NDArray[np.float64]
 
@@ -36,13 +36,13 @@ class _Track:
     seen: Fraction  # seconds
 
 
-class Tracks:
+class FaceTracker:
     """Gives faces their ids and steadies them. One instance a stream; call once a frame in order of time.
 
     cut  whether the newest picture has nothing to do with the one before
     """
 
-    def __init__(self, coast: Fraction = COAST) -> None:
+    def __init__(self, coast: Fraction = COAST_SECONDS) -> None:
         self.cut = False
         self._coast = coast
         self._tracks: list[_Track] = []
@@ -57,7 +57,7 @@ class Tracks:
         """
         small = np.asarray(cv2.resize(picture, (32, 18), interpolation=cv2.INTER_AREA), np.uint8)
         elapsed = 0.0 if self._now is None else float(seconds - self._now)
-        self.cut = self._last is not None and float(cv2.absdiff(small, self._last).mean()) > CUT
+        self.cut = self._last is not None and float(cv2.absdiff(small, self._last).mean()) > CUT_GREY_LEVELS
         if self.cut or not 0 <= elapsed <= 1:
             self._tracks = []
         self._last, self._now = small, seconds

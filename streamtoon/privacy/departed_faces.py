@@ -10,14 +10,14 @@ from typing import Final
 
 import numpy as np
 
-from streamtoon.find import overlap
+from streamtoon.image.boxes import overlap
 from streamtoon.types import Face, Frame
 
 NEAR: Final = 0.75  # face widths from the frame's border at which a face that is lost is taken for one that leaves
 SAME: Final = 0.1  # intersection over union from which a face that is found is the one that left
 
 
-class Leaving:
+class DepartedFaces:
     """Remembers the faces that were lost at the border; call once a frame in order of time."""
 
     def __init__(self) -> None:

@@ -11,8 +11,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from streamtoon.blend import from_rgb
-from streamtoon.types import SEAL, U8, Crop, Drawn, Frame, State
+from streamtoon.pipeline.blend import from_rgb
+from streamtoon.types import SEAL, U8, Crop, Frame, OutputFrame, State
 
 HOLD_SECONDS: Final = Fraction(1, 2)
 UNLIKE: Final = 6.0  # least mean difference between a drawing and its crop over the face, grey levels
@@ -31,10 +31,10 @@ class Guard:
         self.private = private
         self.hold = hold
         self.paper = paper
-        self._last: Drawn | None = None
+        self._last: OutputFrame | None = None
 
     @staticmethod
-    def undrawn(frame: Frame) -> Drawn:
+    def undrawn(frame: Frame) -> OutputFrame:
         """The frame as it came: only where somebody holds down the key for it."""
         return _seal(frame, frame.planes, 0, "passthrough")
 
@@ -42,7 +42,7 @@ class Guard:
         """The next frame has nothing to do with those before: nothing is held for it."""
         self._last = None
 
-    def __call__(self, frame: Frame, planes: tuple[U8, ...] | None, faces: int) -> Drawn:
+    def __call__(self, frame: Frame, planes: tuple[U8, ...] | None, faces: int) -> OutputFrame:
         """The picture that may leave for ``frame``; ``planes`` are the drawn ones, None where nothing was drawn."""
         if planes is not None:
             self._last = _seal(frame, planes, faces, "drawn")
@@ -57,7 +57,7 @@ class Guard:
         return _seal(frame, card(frame, self.paper), 0, "card")
 
 
-def hides(cut: Crop, drawn: U8) -> bool:
+def hides_face(cut: Crop, drawn: U8) -> bool:
     """Whether a drawn crop stands for the face: a drawing, not an empty sheet and not the photograph itself.
 
     drawn: (h, w, 4) uint8 RGBA. An engine that answers with nothing, or with what it was given, hides nobody.
@@ -65,11 +65,11 @@ def hides(cut: Crop, drawn: U8) -> bool:
     h, w = cut.image.shape[:2]
     face = np.s_[round(0.3 * h) : round(0.75 * h), round(0.3 * w) : round(0.7 * w)]
     drawing = np.ascontiguousarray(drawn[face][..., :3])
-    unlike = float(cv2.absdiff(drawing, np.ascontiguousarray(cut.image[face])).mean()) >= UNLIKE
-    return unlike and float(drawing.std()) >= DRAWN
+    differs_from_photo = float(cv2.absdiff(drawing, np.ascontiguousarray(cut.image[face])).mean()) >= UNLIKE
+    return differs_from_photo and float(drawing.std()) >= DRAWN
 
 
-def unlike(scene: list[Crop], drawn: list[U8]) -> bool:
+def differs_from_photo(scene: list[Crop], drawn: list[U8]) -> bool:
     """Whether a drawn scene is something else than its photograph; one tile alone may be a wall as white as paper."""
     changes = [
         float(cv2.absdiff(np.ascontiguousarray(d[..., :3]), c.image).mean()) for c, d in zip(scene, drawn, strict=True)
@@ -77,7 +77,7 @@ def unlike(scene: list[Crop], drawn: list[U8]) -> bool:
     return not changes or float(np.mean(changes)) >= UNLIKE
 
 
-class Safe:
+class OutputGate:
     """The picture that may leave now: the newest one while it is fresh, the card otherwise. For live; thread-safe.
 
     One thread puts, any number of senders take. A stalled camera, detector or engine puts nothing: then the last
@@ -87,22 +87,22 @@ class Safe:
     def __init__(self, blank: Frame, paper: tuple[int, int, int], clock: Callable[[], float] = time.monotonic) -> None:
         self._card = _seal(blank, card(blank, paper), 0, "card")
         self._clock = clock
-        self._newest: Drawn | None = None
+        self._newest: OutputFrame | None = None
         self._put_at = 0.0
         self._count = 0
         self._fresh = threading.Condition()
         self.paused = False  # the card, until it is unset
 
-    def put(self, drawn: Drawn) -> None:
+    def put(self, drawn: OutputFrame) -> None:
         """Offer a picture that guard has passed."""
-        if not isinstance(drawn, Drawn):
+        if not isinstance(drawn, OutputFrame):
             raise TypeError(f"only a Drawn may leave, which guard makes; this is a {type(drawn).__name__}")
         with self._fresh:
             self._newest, self._put_at = drawn, self._clock()
             self._count += 1
             self._fresh.notify_all()
 
-    def take(self, seen: int, seconds: float) -> tuple[int, Drawn]:
+    def take(self, seen: int, seconds: float) -> tuple[int, OutputFrame]:
         """The picture to send, waiting at most ``seconds`` for one newer than number ``seen``; and its number."""
         with self._fresh:
             self._fresh.wait_for(lambda: self._count > seen, timeout=seconds)
@@ -112,17 +112,17 @@ class Safe:
             return self._count, newest
 
 
-def again(drawn: Drawn, size: tuple[int, int], index: int, seconds: Fraction) -> Drawn:
+def resized_copy(drawn: OutputFrame, size: tuple[int, int], index: int, seconds: Fraction) -> OutputFrame:
     """A picture that has passed, letterboxed to ``size`` (width and height in px, even), as another of another time."""
-    from streamtoon.sinks.letterbox import letterbox
+    from streamtoon.image.letterbox import letterbox
 
     planes = letterbox(drawn, size, drawn.colour)
     frame = Frame(planes, "yuv420p", index, seconds, drawn.colour)
     return _seal(frame, planes, drawn.faces, drawn.state)
 
 
-def _seal(frame: Frame, planes: tuple[U8, ...], faces: int, state: State) -> Drawn:
-    return Drawn(planes, frame.layout, frame.index, frame.seconds, frame.colour, faces, state, SEAL)
+def _seal(frame: Frame, planes: tuple[U8, ...], faces: int, state: State) -> OutputFrame:
+    return OutputFrame(planes, frame.layout, frame.index, frame.seconds, frame.colour, faces, state, SEAL)
 
 
 def card(frame: Frame, paper: tuple[int, int, int]) -> tuple[U8, ...]:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from streamtoon.errors import UsageError
 from streamtoon.sources import is_pictures
-from streamtoon.types import Drawn
+from streamtoon.types import OutputFrame
 
 if TYPE_CHECKING:
+    from streamtoon.film.reader import Film
     from streamtoon.sources.images import Pictures
-    from streamtoon.sources.video import Film
 
-Send = Callable[[Drawn], None]
+Send = Callable[[OutputFrame], None]
 
 
 class Sink(Protocol):
@@ -49,14 +49,14 @@ def write(target: str, like: Film | Pictures | None = None, **options: Any) -> S
         from streamtoon.sinks import images
 
         return images.write(target, like, **options)
-    from streamtoon.sinks import video
+    from streamtoon.film import writer
 
-    return video.write(target, cast("Film | None", like), **options)
+    return writer.write(target, cast("Film | None", like), **options)
 
 
-def check(drawn: Drawn) -> None:
+def check(drawn: OutputFrame) -> None:
     """Raise TypeError unless ``drawn`` has passed the guard."""
-    if not isinstance(drawn, Drawn):
+    if not isinstance(drawn, OutputFrame):
         raise TypeError(f"a sink takes only a Drawn, which guard makes; this is a {type(drawn).__name__}")
 
 

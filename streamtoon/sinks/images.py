@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from PIL import Image
 
-from streamtoon.blend import to_rgb
 from streamtoon.errors import SinkError, UsageError
+from streamtoon.film.reader import Film
+from streamtoon.pipeline.blend import to_rgb
 from streamtoon.sinks import Send, check, check_target
 from streamtoon.sources import PICTURES
 from streamtoon.sources.images import Pictures
-from streamtoon.sources.video import Film
-from streamtoon.types import Drawn
+from streamtoon.types import OutputFrame
 
 SETTINGS: Final[dict[str, dict[str, Any]]] = {
     ".jpg": {"quality": 95, "subsampling": 0},
@@ -57,7 +57,7 @@ class PictureSink:
             raise SinkError(f"cannot write {self.target}: {error.strerror}; choose another place") from None
         return self.send
 
-    def send(self, drawn: Drawn) -> None:
+    def send(self, drawn: OutputFrame) -> None:
         """Write ``drawn``. Raises TypeError for anything but a Drawn, SinkError where it cannot be written."""
         check(drawn)
         source = self._paths[drawn.index] if self._paths else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from streamtoon.sinks import Send, check
-from streamtoon.types import Drawn
+from streamtoon.types import OutputFrame
 
 
 class Memory:
@@ -13,9 +13,9 @@ class Memory:
 
     def __init__(self) -> None:
         self.notices: list[str] = []
-        self.drawn: list[Drawn] = []
+        self.drawn: list[OutputFrame] = []
 
-    def send(self, drawn: Drawn) -> None:
+    def send(self, drawn: OutputFrame) -> None:
         """Keep ``drawn``. Raises TypeError for anything but a Drawn."""
         check(drawn)
         self.drawn.append(drawn)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from fractions import Fraction
 from types import TracebackType
 
-from streamtoon.guard import again
-from streamtoon.sinks import Send, check, video
-from streamtoon.sinks.encoder import Encoding
-from streamtoon.types import Drawn
+from streamtoon.film import writer
+from streamtoon.film.encoder import Encoding
+from streamtoon.privacy.guard import resized_copy
+from streamtoon.sinks import Send, check
+from streamtoon.types import OutputFrame
 
 MILLISECOND = Fraction(1, 1000)
 
@@ -18,7 +19,7 @@ MILLISECOND = Fraction(1, 1000)
 class Recording:
     """A film sink whose clock starts with the first picture; ``write`` makes one."""
 
-    def __init__(self, film: video.VideoSink, size: tuple[int, int], clock: Callable[[], float]) -> None:
+    def __init__(self, film: writer.VideoSink, size: tuple[int, int], clock: Callable[[], float]) -> None:
         self._film, self._size, self._clock = film, size, clock
         self._began: float | None = None
         self._count = 0
@@ -27,13 +28,13 @@ class Recording:
         self._send = self._film.__enter__()
         return self.send
 
-    def send(self, drawn: Drawn) -> None:
+    def send(self, drawn: OutputFrame) -> None:
         """Write ``drawn`` as shown from now on. Raises TypeError for anything but a Drawn, SinkError as films do."""
         check(drawn)
         now = self._clock()
         self._began = now if self._began is None else self._began
         seconds = round((now - self._began) / MILLISECOND) * MILLISECOND
-        self._send(again(drawn, self._size, self._count, Fraction(seconds)))
+        self._send(resized_copy(drawn, self._size, self._count, Fraction(seconds)))
         self._count += 1
 
     def __exit__(
@@ -56,5 +57,5 @@ def write(
     Raises UsageError where ``target`` cannot be written; sending and leaving raise SinkError.
     """
     rate = Fraction(fps).limit_denominator(1001)
-    film = video.write(target, encoding=Encoding(threads=threads), rate=rate, overwrite=overwrite)
+    film = writer.write(target, encoding=Encoding(threads=threads), rate=rate, overwrite=overwrite)
     return Recording(film, size, clock)

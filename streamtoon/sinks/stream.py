@@ -20,12 +20,12 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from streamtoon.errors import SinkError, UsageError
+from streamtoon.film.encoder import fill
+from streamtoon.film.reader import ColourTags
+from streamtoon.image.letterbox import CALLS, letterbox
 from streamtoon.sinks import Send, check
-from streamtoon.sinks.encoder import fill
-from streamtoon.sinks.letterbox import CALLS, letterbox
-from streamtoon.sinks.wire import Datagrams, Relay, Wire
-from streamtoon.sources.video import ColourTags
-from streamtoon.types import Colour, Drawn
+from streamtoon.sinks.stream_transport import Datagrams, Relay, Wire
+from streamtoon.types import Colour, OutputFrame
 
 SCHEMES: Final = ("udp://", "rtmp://", "rtmps://")
 DATAGRAM: Final = 7 * 188  # bytes: as many packets of MPEG-TS as an Ethernet frame holds
@@ -92,7 +92,7 @@ class StreamSink:
         }  # fmt: skip
         return stream
 
-    def send(self, drawn: Drawn) -> None:
+    def send(self, drawn: OutputFrame) -> None:
         """Send ``drawn``, shown from now on. Raises TypeError for anything but a Drawn, SinkError where it fails."""
         check(drawn)
         output = cast(OutputContainer, self._output)

@@ -69,7 +69,7 @@ class Relay:
         self._timeout, self._clock = timeout, clock
         self._taken = clock()  # when it last took something, or had taken all
         self._kept = bytearray()
-        relay = str(Path(__file__).with_name("relay.py"))
+        relay = str(Path(__file__).with_name("rtmp_process.py"))
         with socket.create_server(("127.0.0.1", 0)) as server:
             self._child = subprocess.Popen(
                 [sys.executable, "-P", relay], stdin=subprocess.PIPE, start_new_session=True  # Ctrl-C is for us

@@ -16,12 +16,12 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from streamtoon.blend import to_rgb
 from streamtoon.errors import SinkError, UsageError
+from streamtoon.image.letterbox import CALLS, letterbox, pack
+from streamtoon.pipeline.blend import to_rgb
 from streamtoon.sinks import Send, check
-from streamtoon.sinks.letterbox import CALLS, letterbox, pack
 from streamtoon.sources.webcam import OURS, devices, is_loopback
-from streamtoon.types import U8, Drawn
+from streamtoon.types import U8, OutputFrame
 
 SCHEME: Final = "virtualcam:"
 MODULE: Final = "sys/module/v4l2loopback"
@@ -164,7 +164,7 @@ class VirtualCamera:
         fix = "close the program that writes to it" if sys.platform.startswith("linux") else ELSEWHERE
         raise SinkError(f"cannot write {self.target}: {' / '.join(reasons)}; {fix}")
 
-    def send(self, drawn: Drawn) -> None:
+    def send(self, drawn: OutputFrame) -> None:
         """Show ``drawn`` until the next. Raises TypeError for anything but a Drawn, SinkError where it fails."""
         check(drawn)
         planes = letterbox(drawn, self.size)

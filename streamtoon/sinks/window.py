@@ -21,9 +21,9 @@ import cv2
 import numpy as np
 
 from streamtoon.errors import SinkError
+from streamtoon.image.letterbox import letterbox, pack
 from streamtoon.sinks import Send, check
-from streamtoon.sinks.letterbox import letterbox, pack
-from streamtoon.types import U8, Drawn
+from streamtoon.types import U8, OutputFrame
 
 LARGEST: Final = (960, 720)  # px: more would cost more than it shows
 KEYS: Final = {"n": "next", "c": "card", " ": "card", "m": "mirror", "q": "quit", "\x1b": "quit"}
@@ -85,7 +85,7 @@ class Window:
 
     def show(
         self,
-        drawn: Drawn,
+        drawn: OutputFrame,
         lines: Sequence[str] = (),
         safe: bool | None = None,  # noqa: FBT001 - read beside what it stands for: show(drawn, lines, safe)
         *,
@@ -135,7 +135,7 @@ class Window:
             cv2.pollKey()  # nothing happens before events are looked at
         self.closed = True
 
-    def _open(self, drawn: Drawn) -> tuple[int, int]:
+    def _open(self, drawn: OutputFrame) -> tuple[int, int]:
         scale = min(1.0, LARGEST[0] / drawn.width, LARGEST[1] / drawn.height)
         size = (max(2, round(drawn.width * scale / 2) * 2), max(2, round(drawn.height * scale / 2) * 2))
         try:
@@ -151,7 +151,12 @@ class Window:
 
 
 def painted(
-    drawn: Drawn, size: tuple[int, int], lines: Sequence[str] = (), *, safe: bool | None = None, mirror: bool = False
+    drawn: OutputFrame,
+    size: tuple[int, int],
+    lines: Sequence[str] = (),
+    *,
+    safe: bool | None = None,
+    mirror: bool = False,
 ) -> U8:
     """(h, w, 3) BGR of ``drawn`` in ``size``, with what ``Window.show`` writes over it; ``drawn`` stays as it is."""
     sheet = np.empty((size[1] * 3 // 2, size[0]), np.uint8)
@@ -221,12 +226,12 @@ class WindowSink:
     def __init__(self, title: str) -> None:
         self.notices: list[str] = []
         self.window = Window(title)
-        self._newest: Drawn | None = None
+        self._newest: OutputFrame | None = None
 
     def __enter__(self) -> Send:
         return self.send
 
-    def send(self, drawn: Drawn) -> None:
+    def send(self, drawn: OutputFrame) -> None:
         """Show ``drawn``. Raises TypeError for anything but a Drawn, SinkError once the window is closed."""
         check(drawn)
         if self.window.closed:

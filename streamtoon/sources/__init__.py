@@ -60,9 +60,9 @@ def open(target: str, threads: int = 2) -> Source:  # noqa: A001 - as in ``av.op
         from streamtoon.sources import images
 
         return images.open(target)
-    from streamtoon.sources import video
+    from streamtoon.film import reader
 
-    return video.open(target, threads=threads)
+    return reader.open(target, threads=threads)
 
 
 def read(target: str) -> Iterator[Frame]:

@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from streamtoon.errors import SourceError, UsageError
-from streamtoon.sources import video
-from streamtoon.sources.container import shown
-from streamtoon.sources.paced import on_clock
+from streamtoon.film import reader
+from streamtoon.film.container import shown
+from streamtoon.sources.pacing import to_fraction
 from streamtoon.types import Frame
 
 CAMERAS: Final = ("rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp")
@@ -43,7 +43,7 @@ class Network:
         self.notices: list[str] = []
         self._address, self._threads = address, threads
         self._stop, self._say, self._clock = stop, say, clock
-        self._film = video.Film(address, None, threads)
+        self._film = reader.Film(address, None, threads)
         self.size = self._film.size
 
     def frames(self) -> Iterator[Frame]:
@@ -57,7 +57,7 @@ class Network:
         index = 0
         while not self._stop.is_set():
             for frame in self._film.frames():
-                yield replace(frame, index=index, seconds=on_clock(self._clock()))
+                yield replace(frame, index=index, seconds=to_fraction(self._clock()))
                 index += 1
                 if self._stop.is_set():
                     return
@@ -69,7 +69,7 @@ class Network:
         delay = RETRY[0]
         while not self._stop.wait(delay):
             try:
-                self._film = video.Film(self._address, None, self._threads)
+                self._film = reader.Film(self._address, None, self._threads)
             except SourceError:
                 delay = min(2 * delay, RETRY[1])
             else:

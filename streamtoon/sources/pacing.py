@@ -14,7 +14,7 @@ from streamtoon.types import Frame
 TICKS: Final = 1_000_000_000  # of the clock's Fraction in a second
 
 
-def paced(
+def play_in_real_time(
     frames: Iterator[Frame],
     stop: threading.Event | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -52,7 +52,7 @@ def _paced(
         for frame in frames:
             due = frame.seconds / rate
             if start is None:
-                start = on_clock(clock()) - due
+                start = to_fraction(clock()) - due
             due += start
             ahead = float(due) - clock()
             if ahead > 0 and not stop.is_set():
@@ -66,6 +66,6 @@ def _paced(
             close()
 
 
-def on_clock(seconds: float) -> Fraction:
+def to_fraction(seconds: float) -> Fraction:
     """What a clock shows, as the Fraction a Frame holds: whole nanoseconds."""
     return Fraction(round(seconds * TICKS), TICKS)

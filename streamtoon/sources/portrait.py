@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from streamtoon.blend import from_rgb
 from streamtoon.errors import UsageError
+from streamtoon.pipeline.blend import from_rgb
 from streamtoon.types import U8, Colour, Frame
 
 FPS: Final = 30

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from streamtoon.errors import SourceError, UsageError
-from streamtoon.sources.paced import on_clock
+from streamtoon.sources.pacing import to_fraction
 from streamtoon.types import U8, Colour, Frame
 
 SCHEME: Final = "webcam:"
@@ -209,7 +209,7 @@ class Webcam:
                 image = self._read()
                 if image is not None:
                     delay = RETRY[0]
-                    yield Frame(planes(image), "yuv420p", index, on_clock(self._came), CODING)
+                    yield Frame(planes(image), "yuv420p", index, to_fraction(self._came), CODING)
                     index += 1
                 elif self._capture is None:
                     if self._stop.wait(delay):

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import gradio as gr
 
 from streamtoon.errors import UsageError
-from streamtoon.web import film_tab, stills, uploads
-from streamtoon.web.films import Asked, Films
-from streamtoon.web.notices import told
-from streamtoon.web.sessions import Sessions
-from streamtoon.web.stills import Choice, Stills
+from streamtoon.web.jobs import stills
+from streamtoon.web.jobs.films import Asked, Films
+from streamtoon.web.jobs.stills import Choice, Stills
+from streamtoon.web.messages import told
+from streamtoon.web.sessions import uploads
+from streamtoon.web.sessions.sessions import Sessions
+from streamtoon.web.tabs import film as film_tab
 
 
 def build(sessions: Sessions, drawer: Stills, line: Films) -> None:

@@ -9,13 +9,15 @@ from typing import Any, Final
 import gradio as gr
 from fastapi import FastAPI
 
-from streamtoon.web import api, film_tab, live_tab, look, machine_tab, photo_tab, styles_tab
-from streamtoon.web.door import Door
-from streamtoon.web.films import Films
-from streamtoon.web.media import Loop
-from streamtoon.web.sessions import Sessions
-from streamtoon.web.stills import Stills
-from streamtoon.web.veil import Veil
+from streamtoon.web import api
+from streamtoon.web.jobs.films import Films
+from streamtoon.web.jobs.stills import Stills
+from streamtoon.web.middleware.access import AccessControl
+from streamtoon.web.middleware.hide_paths import Veil
+from streamtoon.web.sessions.sessions import Sessions
+from streamtoon.web.tabs import film, live, photo, styles, theme
+from streamtoon.web.tabs import machine as machine_tab
+from streamtoon.web.webrtc.media import Loop
 
 QUEUE: Final = 64  # events at most that wait
 AT_ONCE: Final = 8  # of one kind
@@ -34,13 +36,13 @@ def blocks(sessions: Sessions, media: Loop, drawer: Stills, line: Films) -> gr.B
         gr.HTML(HEADER)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Live", id="live"):
-                dropdowns = [live_tab.build(sessions, media)]
+                dropdowns = [live.build(sessions, media)]
             with gr.Tab("Photo", id="photo"):
-                dropdowns.append(photo_tab.build(sessions, drawer))
+                dropdowns.append(photo.build(sessions, drawer))
             with gr.Tab("Film", id="film"):
-                dropdowns.append(film_tab.build(sessions, line))
+                dropdowns.append(film.build(sessions, line))
             with gr.Tab("Styles", id="styles"):
-                styles_tab.build(sessions, dropdowns)
+                styles.build(sessions, dropdowns)
             with gr.Tab("Machine", id="machine") as machine:
                 machine_tab.build(sessions, machine)
         api.build(sessions, drawer, line)
@@ -61,13 +63,13 @@ def application(sessions: Sessions, media: Loop, drawer: Stills, line: Films) ->
     settings = sessions.settings
     ice = escape(json.dumps(list(settings.ice)), quote=True)
     head = f'<meta name="streamtoon-ice" content="{ice}"><meta name="color-scheme" content="light dark">' + "".join(
-        f"<script>{look.asset(name)}</script>" for name in ("page.js", "names.js", "live.js")
+        f"<script>{theme.asset(name)}</script>" for name in ("page.js", "names.js", "live.js")
     )
     # show_error: what Gradio says of a path that is no upload tells where this machine keeps things; ours is gr.Error
     app = gr.mount_gradio_app(
         FastAPI(openapi_url=None), blocks(sessions, media, drawer, line), "/",
         server_name=settings.host, server_port=settings.port, footer_links=[], run_history=False,
         auth=settings.auth, show_error=False, max_file_size=settings.max_upload, ssr_mode=False,
-        enable_monitoring=False, theme=look.theme(), css=look.asset("style.css"), head=head,
+        enable_monitoring=False, theme=theme.theme(), css=theme.asset("style.css"), head=head,
     )  # fmt: skip
-    return Door(Veil(app, sessions.root), settings, sessions.root)
+    return AccessControl(Veil(app, sessions.root), settings, sessions.root)

@@ -33,15 +33,15 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
             import uvicorn
         except ImportError as error:
             raise UsageError(f'web needs {error.name}; install it with: pip install "streamtoon[web]"') from None
-        from streamtoon.web.sessions import Sessions
+        from streamtoon.web.sessions.sessions import Sessions
 
         sessions = stack.enter_context(Sessions(settings))
         os.environ["GRADIO_TEMP_DIR"] = str(sessions.root)  # Gradio takes it from nowhere else
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         from streamtoon.web.app import application
-        from streamtoon.web.films import Films
-        from streamtoon.web.media import Loop
-        from streamtoon.web.stills import Stills
+        from streamtoon.web.jobs.films import Films
+        from streamtoon.web.jobs.stills import Stills
+        from streamtoon.web.webrtc.media import Loop
 
         warnings.filterwarnings("ignore", module="gradio")  # they are about Gradio's own insides
         media = stack.enter_context(Loop(local=settings.local))

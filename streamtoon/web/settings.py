@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from streamtoon import engine, styles
+from streamtoon import style_folder
 from streamtoon.errors import UsageError
-from streamtoon.meter import Meter
-from streamtoon.toon import Toon
+from streamtoon.pipeline.timings import Meter
+from streamtoon.pipeline.toon import Toon
 from streamtoon.types import Background, Region, one_of
+from streamtoon.workflows import engine_choice as engine
 
 MEGABYTE: Final = 1_000_000
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -62,7 +63,7 @@ def make_toon(
     Raises UsageError for a choice that does not exist, EngineError where nothing can draw.
     """
     check_choice(region, background)
-    chosen = styles.load(style)
+    chosen = style_folder.load(style)
     threads = settings.threads if live else max(1, settings.threads // 2)
     load = engine.live if live else engine.load
     drawer = load(settings.engine, chosen, threads=threads)

@@ -16,17 +16,18 @@ import numpy as np
 
 from streamtoon import sinks, sources
 from streamtoon.errors import UsageError
-from streamtoon.flow import every
-from streamtoon.guard import Guard
-from streamtoon.meter import Meter
+from streamtoon.film import reader
+from streamtoon.film import writer as video_sink
+from streamtoon.film.encoder import Encoding
+from streamtoon.pipeline.timings import Meter
+from streamtoon.privacy.guard import Guard
 from streamtoon.sinks import images
-from streamtoon.sinks import video as video_sink
-from streamtoon.sinks.encoder import Encoding
-from streamtoon.sources import portrait, video
+from streamtoon.sources import portrait
 from streamtoon.sources.images import RATE, Pictures
-from streamtoon.types import U8, Drawn, Frame
+from streamtoon.types import U8, Frame, OutputFrame
+from streamtoon.workflows.threads import every
 
-Toon = Callable[[Frame], Drawn]
+Toon = Callable[[Frame], OutputFrame]
 PAUSE: Final = 0.25  # seconds between two words about progress
 
 
@@ -91,7 +92,7 @@ class Summary:
     notices: list[str] = field(default_factory=list)
     damaged: str | None = None
 
-    def count(self, drawn: Drawn) -> None:
+    def count(self, drawn: OutputFrame) -> None:
         """Count one written frame."""
         self.frames += 1
         self.faces += drawn.faces
@@ -118,11 +119,11 @@ def convert(
     with ExitStack() as stack:
         source = stack.enter_context(sources.open(options.input, options.threads))
         sink = _sink(options, source)
-        if isinstance(source, video.Film) and isinstance(sink, video_sink.VideoSink):
+        if isinstance(source, reader.Film) and isinstance(sink, video_sink.VideoSink):
             for index in source.others:
                 part = Path(options.output).with_name(f".{index}.{Path(options.output).name}")
                 stack.callback(part.unlink, missing_ok=True)
-                with video.open(source.path, index, options.threads) as film:
+                with reader.open(source.path, index, options.threads) as film:
                     loop.run(
                         film,
                         video_sink.write(str(part), film, encoding=_encoding(options), alone=True, overwrite=True),
@@ -144,12 +145,12 @@ def _encoding(options: Options) -> Encoding:
 def _sink(options: Options, source: sources.Source) -> sinks.Sink:
     """The sink for a source. Raises UsageError where the two do not go together."""
     if sources.is_pictures(options.output) or not Path(options.output).suffix:
-        if not isinstance(source, (video.Film, Pictures)):
+        if not isinstance(source, (reader.Film, Pictures)):
             raise UsageError(f"cannot write {options.output}: the portrait is a film; name one, such as out.mp4")
         return images.write(options.output, source, overwrite=options.overwrite)
     if isinstance(source, Pictures) and source.count == 1:
         raise UsageError(f"cannot write {options.output}: one picture is no film; name a picture, such as out.png")
-    film = source if isinstance(source, video.Film) else None
+    film = source if isinstance(source, reader.Film) else None
     rate = Fraction(RATE if isinstance(source, Pictures) else portrait.FPS)
     return video_sink.write(
         options.output,
@@ -214,7 +215,7 @@ def _beside(stages: tuple[Callable[[Any], Any], ...]) -> tuple[Callable[[Any], A
     show = Guard(private=False)
     first, *rest = stages
 
-    def join(pair: tuple[Frame, Drawn]) -> Drawn:
+    def join(pair: tuple[Frame, OutputFrame]) -> OutputFrame:
         frame, drawn = pair
         planes = beside(frame.planes, drawn.planes)
         wide = Frame(planes, frame.layout, frame.index, frame.seconds, frame.colour)

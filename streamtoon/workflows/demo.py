@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 
 from streamtoon import sinks
-from streamtoon.blend import to_rgb
-from streamtoon.convert import Progress
 from streamtoon.errors import UsageError
-from streamtoon.flow import every
-from streamtoon.sinks.encoder import Encoding
+from streamtoon.film.encoder import Encoding
+from streamtoon.pipeline.blend import to_rgb
+from streamtoon.pipeline.toon import Toon
 from streamtoon.sources import portrait
-from streamtoon.toon import Toon
+from streamtoon.workflows.convert import Progress
+from streamtoon.workflows.threads import every
 
 FRAMES: Final = 150
 SIZE: Final = (1280, 720)

@@ -15,7 +15,8 @@ import engines
 import engines.nvidia
 import trt_build
 from engines import Engine, EngineError
-from streamtoon.swap import Swap, unlike
+from engines.compare import difference
+from engines.switching import SwitchingEngine
 from streamtoon.types import Style
 from trt_build import crops
 
@@ -55,7 +56,7 @@ def _refused(engine: Engine, style: Style, threads: int) -> str:
     try:
         with closing(engines.load(CPU, style.onnx, threads=threads)) as reference:
             drawn = reference(pictures)
-        return unlike(engine, pictures, drawn, CPU)
+        return difference(engine, pictures, drawn, CPU)
     except EngineError as error:
         return str(error)
 
@@ -64,7 +65,7 @@ def live(name: str, style: Style, *, threads: int, say: Say = lambda _: None, pr
     """As ``load``, but "auto" draws at once: on the CPU until something better is ready, compiled and checked."""
     if name != "auto":
         return load(name, style, threads=threads, say=say, progress=progress)
-    return Swap(
+    return SwitchingEngine(
         engines.load(CPU, style.onnx, threads=threads),
         lambda cancel: engines.load(
             "auto", style.onnx, threads=threads, plan=_plans(style, say, _silent, cancel), among=engines.AUTO[:-1]
@@ -76,7 +77,7 @@ def live(name: str, style: Style, *, threads: int, say: Say = lambda _: None, pr
 def _plans(
     style: Style, say: Say, progress: Progress, cancel: threading.Event | None = None
 ) -> Callable[[str, str], Path]:
-    """What gives ``engines.tensorrt`` its plan of ``style``."""
+    """What gives ``engines.runtimes.tensorrt`` its plan of ``style``."""
 
     def plan(precision: str, refused: str) -> Path:
         source = trt_build.read(style.folder)

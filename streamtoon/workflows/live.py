@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from streamtoon.flow import Latest
-from streamtoon.guard import Safe
-from streamtoon.meter import Meter
-from streamtoon.toon import Toon
-from streamtoon.types import Drawn, Frame
+from streamtoon.pipeline.timings import Meter
+from streamtoon.pipeline.toon import Toon
+from streamtoon.privacy.guard import OutputGate
+from streamtoon.types import Frame, OutputFrame
+from streamtoon.workflows.threads import Latest
 
-Send = Callable[[Drawn], None]
+Send = Callable[[OutputFrame], None]
 
 LAST: Final = 2  # number of the toon's last stage: see, draw, blend
 LATE: Final = 1.5  # frame times without a new picture until the last safe one is sent again
@@ -55,7 +55,7 @@ class Live:
         self,
         frames: Iterator[Frame],
         toon: Toon,
-        safe: Safe,
+        safe: OutputGate,
         sinks: list[AbstractContextManager[Send]],
         *,
         fps: float,
@@ -119,7 +119,7 @@ class Live:
             stages = [partial(self._stage, number) for number in range(LAST + 1)]
             self._flow = stack.enter_context(Latest(self._read(), *stages, flight=self._flight, stop=self._stop))
             for job in self._flow:
-                drawn: Drawn | None = job.done
+                drawn: OutputFrame | None = job.done
                 if drawn is None:
                     continue
                 if drawn.state == "drawn":

@@ -13,14 +13,14 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from streamtoon import sources, styles
+from streamtoon import sources, style_folder
 from streamtoon.errors import SourceError
-from streamtoon.guard import Safe
-from streamtoon.live import Live, Send
-from streamtoon.meter import Meter
-from streamtoon.sources.paced import paced
-from streamtoon.toon import Toon
+from streamtoon.pipeline.timings import Meter
+from streamtoon.pipeline.toon import Toon
+from streamtoon.privacy.guard import OutputGate
+from streamtoon.sources.pacing import play_in_real_time
 from streamtoon.types import U8, Colour, Frame
+from streamtoon.workflows.live import Live, Send
 
 CAMERA: Final = "webcam:"
 WINDOW: Final = "window:"
@@ -64,7 +64,7 @@ def session(options: Options, style: str, make_toon: Callable[[str, Meter], Toon
             say(f"notice: {notice}")
         window = _window() if options.preview or WINDOW in options.sinks else None
         toon = make_toon(style, meter)
-        safe = Safe(blank, toon.style.paper)
+        safe = OutputGate(blank, toon.style.paper)
         live = Live(frames, toon, safe, opened, fps=options.fps, threads=options.threads, meter=meter, say=say)
         failed: list[BaseException] = []
         # an event: a join that a signal interrupts takes the thread for ended (CPython 3.11 and 3.12, bpo-45274)
@@ -117,7 +117,7 @@ def _source(
 
         called = network.open(options.source, threads=options.threads, stop=stop, say=say)
         stack.enter_context(called)
-        return paced(called.frames(), stop) if called.is_film else called.frames(), called.size
+        return play_in_real_time(called.frames(), stop) if called.is_film else called.frames(), called.size
     source = stack.enter_context(sources.open(options.source, options.threads))
     read = source.frames()
     first = next(read, None)
@@ -128,7 +128,7 @@ def _source(
         yield first
         yield from read
 
-    return paced(all_of_them(), stop), (first.width, first.height)
+    return play_in_real_time(all_of_them(), stop), (first.width, first.height)
 
 
 def _blank(size: tuple[int, int]) -> Frame:
@@ -163,7 +163,7 @@ def _window() -> Any:
 def _watch(
     options: Options,
     live: Live,
-    safe: Safe,
+    safe: OutputGate,
     window: Any,
     *,
     ended: threading.Event,
@@ -172,7 +172,7 @@ def _watch(
     say: Callable[[str], None],
 ) -> None:
     """Show the preview and answer its keys until the loop ends."""
-    names, mirror, seen = styles.names(), options.mirror, 0
+    names, mirror, seen = style_folder.names(), options.mirror, 0
     while not ended.is_set():
         if window is None:
             ended.wait(0.2)

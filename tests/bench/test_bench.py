@@ -1,6 +1,6 @@
 import json
 
-from streamtoon.cli import main
+from streamtoon.cli.main import main
 
 
 def test_bench_has_the_promised_keys(moved_film, capsys):
@@ -43,7 +43,7 @@ def test_bench_flicker_wants_a_face(tmp_path, capsys):
     import numpy as np
 
     from streamtoon import sinks
-    from streamtoon.guard import Guard
+    from streamtoon.privacy.guard import Guard
     from streamtoon.types import Frame
 
     wall = tmp_path / "wall.mp4"

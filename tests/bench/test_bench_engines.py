@@ -10,11 +10,11 @@ import pytest
 
 import trt_build
 from engines import EngineError, nvidia
-from streamtoon import bench_engines
+from streamtoon.bench import engines
 from trt_build import cost
 from trt_build.resnet9 import resnet9
 
-sys.path.insert(0, str(Path(__file__).parent / "engines"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "engines"))
 import fake_cuda
 
 SIZE = 16
@@ -22,8 +22,8 @@ SIZE = 16
 
 @pytest.fixture(autouse=True)
 def _brief(monkeypatch):
-    monkeypatch.setattr(bench_engines, "SECONDS", 0.01)
-    monkeypatch.setattr(bench_engines, "FEWEST", 2)
+    monkeypatch.setattr(engines, "SECONDS", 0.01)
+    monkeypatch.setattr(engines, "FEWEST", 2)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def card(monkeypatch, tmp_path):
     monkeypatch.setattr(nvidia, "runtime", lambda: cuda)
     monkeypatch.setattr(nvidia, "library", lambda: nvidia.Library(trt, "tensorrt", "11.4"))
     monkeypatch.setattr(cost, "rates", lambda: cost.Rates({"fp32": 1e12, "fp16": 2e12}, 1e12))
-    monkeypatch.setattr(bench_engines, "MADE", {"resnet9": lambda: resnet9(SIZE, width=8, blocks=1)})
+    monkeypatch.setattr(engines, "MADE", {"resnet9": lambda: resnet9(SIZE, width=8, blocks=1)})
     cuda.profiles = []
 
     def plan(source, kind, *, profile, refused):
@@ -55,7 +55,7 @@ def small(tmp_path):
 
 def test_engines_here_are_measured_and_the_others_are_told(small):
     told = []
-    result = bench_engines.bench_engines(small, [], 1, told.append)
+    result = engines.bench_engines(small, [], 1, told.append)
     assert "small, openvino, its own, 8 crops, 1 at a time" in told
     rows = {(r.engine, r.batch): r for r in result.rows}
     assert [b for e, b in rows if e == "openvino"] == [1, 2, 4, 8]
@@ -69,7 +69,7 @@ def test_engines_here_are_measured_and_the_others_are_told(small):
 
 def test_a_card_is_measured_in_every_batch_and_precision(card, small):
     told = []
-    result = bench_engines.bench_engines(small, [], 1, told.append)
+    result = engines.bench_engines(small, [], 1, told.append)
     rows = [r for r in result.rows if r.engine == "tensorrt"]
     batches = [1, 2, 4, 8, 16, 32, 64, 256, 512]
     assert [r.batch for r in rows if (r.network, r.precision) == ("small", "fp16")] == batches
@@ -104,7 +104,7 @@ def test_what_does_not_fit_the_cards_memory_is_measured_smaller(card, small, lan
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fake_cuda.Trt, "Runtime", runtime)
-        result = bench_engines.bench_engines(small, [], 1, lambda _: None)
+        result = engines.bench_engines(small, [], 1, lambda _: None)
     rows = [r for r in result.rows if (r.network, r.engine, r.precision) == ("small", "tensorrt", "fp16")]
     assert rows[-1].batch == largest
     assert (rows[-1].together is None) == (largest == 512)
@@ -117,6 +117,6 @@ def test_a_card_whose_rates_cannot_be_measured_is_measured_all_the_same(card, sm
         raise EngineError("it is too warm")
 
     monkeypatch.setattr(cost, "rates", none)
-    result = bench_engines.bench_engines(small, [], 1, lambda _: None)
+    result = engines.bench_engines(small, [], 1, lambda _: None)
     assert result.not_here["the card's floor"] == "it is too warm"
     assert any(r.engine == "tensorrt" and r.floor_ratio is None for r in result.rows)

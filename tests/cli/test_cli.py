@@ -8,7 +8,7 @@ import time
 import av
 import pytest
 
-from streamtoon.cli import main
+from streamtoon.cli.main import main
 
 
 def streamtoon(*arguments, **options):

@@ -2,7 +2,8 @@ import argparse
 
 import pytest
 
-from streamtoon import config, flags
+from streamtoon.cli import arguments as flags
+from streamtoon.cli import config_file
 from streamtoon.errors import UsageError
 
 
@@ -49,7 +50,7 @@ def file(tmp_path):
 
 
 def parsed(*arguments):
-    return config.parse(make(), [str(a) for a in arguments])
+    return config_file.parse(make(), [str(a) for a in arguments])
 
 
 def test_without_a_file_it_is_argparse():
@@ -155,8 +156,8 @@ def test_a_file_that_is_not_there(tmp_path):
 )
 def test_what_is_dumped_gives_the_same_again(file, arguments):
     parser = make()
-    first = config.parse(parser, arguments)
-    text = config.dump(parser, first)
+    first = config_file.parse(parser, arguments)
+    text = config_file.dump(parser, first)
     again = parsed(arguments[0], "--config", file(text))
     assert vars(again) | {"config": None} == vars(first)
     assert text.startswith(f"[{arguments[0]}]\n")
@@ -165,7 +166,7 @@ def test_what_is_dumped_gives_the_same_again(file, arguments):
 def test_the_dump_shows_what_is_in_force(file):
     parser = make()
     path = file("[live]\nfps = 15\nthreads = 3")
-    text = config.dump(parser, config.parse(parser, ["live", "--config", str(path), "--threads", "4"]))
+    text = config_file.dump(parser, config_file.parse(parser, ["live", "--config", str(path), "--threads", "4"]))
     assert "fps = 15.0\n" in text
     assert "threads = 4\n" in text
     assert 'style = "ink"\n' in text
@@ -175,17 +176,17 @@ def test_the_dump_shows_what_is_in_force(file):
 
 def test_a_value_without_a_text_is_not_written_down_wrongly():
     parser = make()
-    args = config.parse(parser, ["live"])
+    args = config_file.parse(parser, ["live"])
     args.size = object()
     with pytest.raises(ValueError, match="no text given to --size makes"):
-        config.dump(parser, args)
+        config_file.dump(parser, args)
 
 
 def needs():
     """Every command of ours, with something for each argument it cannot do without."""
-    for name, sub in config._commands(flags.parser()).items():
+    for name, sub in config_file._commands(flags.parser()).items():
         words = []
-        for action in config._actions(sub):
+        for action in config_file._actions(sub):
             if action.required:
                 words += [*action.option_strings[-1:], next(iter(action.choices or "x"))]
         yield [name, *words]
@@ -194,9 +195,9 @@ def needs():
 @pytest.mark.parametrize("arguments", list(needs()), ids=lambda a: a[0])
 def test_every_command_of_ours_gives_the_same_again(file, arguments):
     parser = flags.parser()
-    first = config.parse(parser, arguments)
-    path = file(config.dump(parser, first))
-    settings = config.read(path, flags.parser(), first.command)
-    options = config._options(config._commands(parser)[first.command])
+    first = config_file.parse(parser, arguments)
+    path = file(config_file.dump(parser, first))
+    settings = config_file.read(path, flags.parser(), first.command)
+    options = config_file._options(config_file._commands(parser)[first.command])
     given = {key: getattr(first, action.dest) for key, action in options.items()}
     assert settings == {key: value for key, value in given.items() if value is not None}

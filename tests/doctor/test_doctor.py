@@ -11,8 +11,11 @@ import sys
 import pytest
 
 import engines
-from streamtoon import doctor, machine, models, styles, trial, v4l2
-from streamtoon.machine import Finding
+from streamtoon import style_folder
+from streamtoon.devices import v4l2
+from streamtoon.doctor import hardware, probe, report
+from streamtoon.doctor.hardware import Finding
+from streamtoon.pipeline import face_models
 from streamtoon.sinks import virtualcam
 
 U32 = ctypes.c_uint32
@@ -116,9 +119,9 @@ def tool(folder, text):
 @pytest.fixture(scope="module")
 def here():
     """What doctor says of this machine, once the models are here."""
-    for name in models.MODELS:
-        models.path(name)
-    return doctor.examine()
+    for name in face_models.MODELS:
+        face_models.path(name)
+    return report.examine()
 
 
 def named(findings, name):
@@ -132,8 +135,8 @@ def test_everything_is_looked_at(here):
         "pyvirtualcam", "virtual camera", "encoders", "decoders", "display",
     }  # fmt: skip
     assert names >= {f"engine {n}" for n in (*engines.NAMES, "tensorrt", "onnxruntime")}
-    assert names >= {f"style {n}" for n in styles.names()}
-    assert len(named(here, "face model")) == len(models.MODELS)
+    assert names >= {f"style {n}" for n in style_folder.names()}
+    assert len(named(here, "face model")) == len(face_models.MODELS)
     assert all(f.fix for f in here if f.state != "ok")
     assert not any(f.fix for f in here if f.state == "ok")
 
@@ -151,17 +154,17 @@ def test_what_the_other_tests_rely_on_is_ok_and_live_works(here):
         "decoders",
     ):
         assert states[name] == "ok", name
-    assert doctor.works(here)
+    assert report.works(here)
     assert "finds the face of the embedded portrait" in named(here, "find")[0].what
 
 
 def test_json_and_table(here):
-    said = json.loads(json.dumps(doctor.as_json(here)))
+    said = json.loads(json.dumps(report.as_json(here)))
     assert set(said) == {"works", "streamtoon", "findings"}
     assert all(set(f) == {"name", "state", "what", "fix", "needed"} for f in said["findings"])
     assert len(said["findings"]) == len(here)
-    lines = doctor.as_table(here).splitlines()
-    assert max(len(line) for line in lines if not line.startswith("         >")) <= doctor.WIDTH
+    lines = report.as_table(here).splitlines()
+    assert max(len(line) for line in lines if not line.startswith("         >")) <= report.WIDTH
     assert lines[-1].startswith("live works here")
 
 
@@ -170,10 +173,10 @@ def test_the_table_wraps_what_and_keeps_fixes_whole():
         Finding("camera", "missing", "w " * 100, "x" * 120),
         Finding("engine auto", "broken", "short", "first\nsecond", needed=True),
     ]
-    table = doctor.as_table(findings)
+    table = report.as_table(findings)
     assert "x" * 120 in table
     assert "         > first\n         > second\n" in table
-    assert all(len(line) <= doctor.WIDTH for line in table.splitlines() if "xxx" not in line)
+    assert all(len(line) <= report.WIDTH for line in table.splitlines() if "xxx" not in line)
     assert "\nBROKEN   engine auto  short\n" in table
     assert table.endswith("live cannot work here until this is put right: engine auto")
 
@@ -203,21 +206,21 @@ def test_a_broken_machine_without_models_is_told_quietly(tmp_path):
 
 
 def test_models_that_can_be_fetched_do_not_stop_live(tmp_path, monkeypatch):
-    monkeypatch.delenv(models.FOLDER_VARIABLE, raising=False)
-    monkeypatch.setattr(models, "cache_folder", lambda: tmp_path / "cache")
-    found = list(doctor._models())
+    monkeypatch.delenv(face_models.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(face_models, "cache_folder", lambda: tmp_path / "cache")
+    found = list(report._models())
     assert {(f.state, f.fix, f.needed) for f in found} == {("missing", "streamtoon models fetch", False)}
-    assert doctor.works(found)
-    monkeypatch.setattr(doctor.os, "access", lambda *_: False)  # nor can they be: the cache cannot be written
-    assert not doctor.works(list(doctor._models()))
+    assert report.works(found)
+    monkeypatch.setattr(report.os, "access", lambda *_: False)  # nor can they be: the cache cannot be written
+    assert not report.works(list(report._models()))
 
 
 def test_a_model_with_a_wrong_hash_stops_live(tmp_path, monkeypatch):
-    monkeypatch.delenv(models.FOLDER_VARIABLE, raising=False)
-    monkeypatch.setattr(models, "cache_folder", lambda: tmp_path / "a cache")
+    monkeypatch.delenv(face_models.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setattr(face_models, "cache_folder", lambda: tmp_path / "a cache")
     name = "face_detection_short_range.tflite"
     write(tmp_path / "a cache" / name, "not a network")
-    (broken,) = [f for f in doctor._models() if f.state == "broken"]
+    (broken,) = [f for f in report._models() if f.state == "broken"]
     assert broken.needed
     assert broken.fix == f"rm '{tmp_path}/a cache/{name}' && streamtoon models fetch"
 
@@ -244,14 +247,14 @@ def test_an_engine_whose_library_is_broken(tmp_path, monkeypatch, library, said)
     write(tmp_path / "openvino.py", library)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(engines, "NAMES", ("openvino",))
-    found = list(doctor._engines({"openvino": trial.start("draw", "openvino")}))
+    found = list(report._engines({"openvino": probe.start("draw", "openvino")}))
     (engine,) = named(found, "engine openvino")
     assert (engine.state, engine.what) == (state, what)
     assert fix in engine.fix
     (auto,) = named(found, "engine auto")
     assert auto.needed
     assert auto.state == "missing"
-    assert not doctor.works(found)
+    assert not report.works(found)
 
 
 @pytest.mark.parametrize(
@@ -265,25 +268,25 @@ def test_an_engine_whose_library_is_broken(tmp_path, monkeypatch, library, said)
     ],
 )
 def test_whatever_happens_in_the_other_process(monkeypatch, child, good, text):
-    monkeypatch.setattr(trial, "CHILD", child)
-    assert trial.end(trial.start("draw", "echo"), 0.5 if "sleep" in child else 60) == (good, text)
+    monkeypatch.setattr(probe, "CHILD", child)
+    assert probe.end(probe.start("draw", "echo"), 0.5 if "sleep" in child else 60) == (good, text)
 
 
 def test_a_style_whose_hash_is_wrong(tmp_path, monkeypatch):
     write(tmp_path / "ink/style.toml", 'name = "ink"\nonnx = "ink.onnx"\nsha256 = "0"')
     write(tmp_path / "ink/ink.onnx", "not it")
-    monkeypatch.setattr(styles, "FOLDER", tmp_path)
-    (ink,) = doctor._styles()
+    monkeypatch.setattr(style_folder, "FOLDER", tmp_path)
+    (ink,) = report._styles()
     assert (ink.name, ink.state, ink.needed) == ("style ink", "broken", True)
     assert "has sha256" in ink.what
     (tmp_path / "ink/style.toml").unlink()
-    (ink,) = doctor._styles()
+    (ink,) = report._styles()
     assert (ink.name, ink.state, ink.needed) == ("style ink", "missing", True)
 
 
 def test_no_gpu(root, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    gpu, driver = machine.gpu(root)
+    gpu, driver = hardware.gpu(root)
     assert (gpu.what, gpu.state, driver.state) == ("no NVIDIA GPU", "missing", "missing")
     assert "the CPU draws" in gpu.fix
 
@@ -297,43 +300,43 @@ def test_a_gpu_without_its_driver(root, tmp_path, monkeypatch):
     ):
         write(root / f"sys/bus/pci/devices/0000:{address}/vendor", f"{vendor}\n")
         write(root / f"sys/bus/pci/devices/0000:{address}/class", f"{kind}\n")
-    gpu, driver = machine.gpu(root)
+    gpu, driver = hardware.gpu(root)
     assert (gpu.state, gpu.what) == ("ok", "NVIDIA, PCI 0000:01")
     assert (driver.state, driver.what) == ("missing", "no NVIDIA driver is loaded")
     assert driver.fix.startswith("sudo ubuntu-drivers install")
     kernel = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  Thu Jan 23\nGCC version: gcc 12.3.0"
     write(root / "proc/driver/nvidia/version", kernel)
-    _, driver = machine.gpu(root)
+    _, driver = hardware.gpu(root)
     assert (driver.state, driver.what) == ("broken", "NVIDIA 570.86.15 is loaded, nvidia-smi is not there")
 
 
 def test_gpus_that_run(root, tmp_path, monkeypatch):
     two = "NVIDIA RTX 4090, 570.86.15, 24564 MiB\\nNVIDIA H200, 570.86.15, 143771 MiB"
     monkeypatch.setenv("PATH", tool(tmp_path / "bin", f"printf '{two}\\n'"))
-    found = list(machine.gpu(root))
+    found = list(hardware.gpu(root))
     assert [f.what for f in found] == ["NVIDIA RTX 4090, 24564 MiB", "NVIDIA H200, 143771 MiB", "NVIDIA 570.86.15"]
     assert {f.state for f in found} == {"ok"}
 
 
 def test_a_driver_that_does_not_answer(root, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", tool(tmp_path / "bin", "echo 'Driver/library version mismatch'; exit 18"))
-    (gpu,) = machine.gpu(root)
+    (gpu,) = hardware.gpu(root)
     assert (gpu.state, gpu.what) == ("broken", "Driver/library version mismatch")
     assert gpu.fix.startswith("sudo reboot")
 
 
 def test_cpu_and_memory(root):
     write(root / "proc/cpuinfo", "model name\t: Old One\nflags\t\t: fpu sse4_2 avx\n")
-    (cpu,) = machine.cpu(root)
+    (cpu,) = hardware.cpu(root)
     assert cpu.state == "missing"
     assert cpu.what.startswith("Old One, ")
     write(root / "proc/cpuinfo", "model name\t: New One\nflags\t\t: fpu avx2 avx512f avx512_bf16 avx512_vnni\n")
-    (cpu,) = machine.cpu(root)
+    (cpu,) = hardware.cpu(root)
     assert (cpu.state, cpu.what.endswith("AVX2 AVX-512 bf16 VNNI")) == ("ok", True)
-    (memory,) = machine.memory(root)
+    (memory,) = hardware.memory(root)
     assert memory.state == "ok"  # nothing is known
     write(root / "proc/meminfo", "MemTotal: 4000000 kB\nMemFree: 1 kB\nMemAvailable: 500000 kB\n")
-    (memory,) = machine.memory(root)
+    (memory,) = hardware.memory(root)
     assert (memory.state, memory.what) == ("missing", "0.5 of 4.1 GB free; live wants 1 GB")
 
 
@@ -345,29 +348,29 @@ def test_a_camera_tells_its_modes(root, monkeypatch):
         v4l2.Mode("MJPG", 1920, 1080, 30000 / 1001),
         v4l2.Mode("YUYV", 640, 480, 25.0),
     ]
-    (camera,) = machine.cameras(root)
+    (camera,) = hardware.cameras(root)
     assert camera.state == "ok"
     assert camera.what == "/dev/video2, HD Webcam: MJPG 1920x1080@29.97 1280x720@30; YUYV 640x480@25"
 
 
 def test_cameras_that_do_not_open(root):
-    (none,) = machine.cameras(root)
+    (none,) = hardware.cameras(root)
     assert (none.state, none.what) == ("missing", "no camera")
     assert "--source clip.mp4" in none.fix
     loopback(root, exclusive="Y")
     device(root, 0, "HD Webcam", node=False)
     device(root, 1, "HD Webcam", index=1, node=False)
-    (camera,) = machine.cameras(root)
+    (camera,) = hardware.cameras(root)
     assert (camera.state, camera.what) == ("broken", "/dev/video0, HD Webcam: No such file or directory")
     assert camera.fix.startswith("docker run --device /dev/video0 ...")
     (root / "dev/video0").mkdir()  # opens for nobody
-    (camera,) = machine.cameras(root)
+    (camera,) = hardware.cameras(root)
     assert camera.what == "/dev/video0, HD Webcam: Is a directory"
     assert camera.fix.startswith("unplug it")
 
 
 def virtual_camera(root):
-    (found,) = [f for f in machine.virtual_camera(root) if f.name == "virtual camera"]
+    (found,) = [f for f in hardware.virtual_camera(root) if f.name == "virtual camera"]
     return found
 
 
@@ -391,34 +394,34 @@ def test_the_virtual_camera_step_by_step(root, monkeypatch):
     write(root / "sys/module/v4l2loopback/parameters/exclusive_caps", "Y,N\n")
     step = virtual_camera(root)
     assert (step.state, step.what) == ("ok", "/dev/video10 (streamtoon)")
-    monkeypatch.setattr(machine.os, "access", lambda *_: False)
+    monkeypatch.setattr(hardware.os, "access", lambda *_: False)
     assert virtual_camera(root).fix.startswith(virtualcam.JOIN)
 
 
 @pytest.mark.parametrize("there", [True, False])
 def test_pyvirtualcam(root, monkeypatch, there):
-    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda _: there)
-    monkeypatch.setattr(machine.metadata, "version", lambda _: "1.2.3")
-    package = next(machine.virtual_camera(root))
+    monkeypatch.setattr(hardware.importlib.util, "find_spec", lambda _: there)
+    monkeypatch.setattr(hardware.metadata, "version", lambda _: "1.2.3")
+    package = next(hardware.virtual_camera(root))
     assert (package.name, package.state) == ("pyvirtualcam", "ok" if there else "missing")
     assert package.fix == ("" if there else 'pip install "streamtoon[live]"')
 
 
 def test_two_opencvs(monkeypatch):
     installed = {"opencv-python": "4.11", "opencv-contrib-python": "5.0"}
-    monkeypatch.setattr(doctor, "_version", lambda name: installed.get(name, ""))
-    (opencv,) = doctor._opencv()
+    monkeypatch.setattr(report, "_version", lambda name: installed.get(name, ""))
+    (opencv,) = report._opencv()
     assert opencv.state == "broken"
     assert opencv.fix.startswith("pip uninstall -y opencv-python\n")
     del installed["opencv-python"]
-    assert [f.state for f in doctor._opencv()] == ["ok"]
+    assert [f.state for f in report._opencv()] == ["ok"]
     installed.clear()
-    assert [f.fix for f in doctor._opencv()] == ["pip install opencv-contrib-python"]
+    assert [f.fix for f in report._opencv()] == ["pip install opencv-contrib-python"]
 
 
 def test_a_pyav_without_an_encoder(monkeypatch):
-    monkeypatch.setattr(doctor, "ENCODERS", ("libx264", "libnothing"))
-    encoders, decoders = doctor._codecs()
+    monkeypatch.setattr(report, "ENCODERS", ("libx264", "libnothing"))
+    encoders, decoders = report._codecs()
     assert (encoders.state, decoders.state) == ("missing", "ok")
     assert encoders.what.endswith("is built without libnothing")
 
@@ -426,8 +429,8 @@ def test_a_pyav_without_an_encoder(monkeypatch):
 def test_no_screen(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    (none,) = machine.display()
+    (none,) = hardware.display()
     assert (none.state, "--no-preview" in none.fix) == ("missing", True)
     monkeypatch.setenv("DISPLAY", ":7")
-    (screen,) = machine.display()
+    (screen,) = hardware.display()
     assert (screen.state, screen.what) == ("ok", "DISPLAY=:7")

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 import engines
-from engines import EngineError, openvino
-from streamtoon import styles
+from engines import EngineError
+from engines.runtimes import openvino
+from streamtoon import style_folder
 
 CROPS = np.random.default_rng(2).integers(0, 256, (3, 256, 256, 3), dtype=np.uint8)
 
 
-@pytest.fixture(params=styles.names())
+@pytest.fixture(params=style_folder.names())
 def style(request):
-    return styles.load(request.param)
+    return style_folder.load(request.param)
 
 
 def test_echo_gives_crops_back_opaque(tmp_path):

@@ -5,15 +5,17 @@ import pytest
 
 import engines
 import trt_build
-from engines import EngineError, nvidia, onnxruntime
-from streamtoon import styles
+from engines import EngineError, nvidia
+from engines.compare import psnr
+from engines.runtimes import onnxruntime
+from streamtoon import style_folder
 from trt_build import crops, precision
 from trt_build.resnet9 import resnet9
 
 
-@pytest.fixture(params=styles.names())
+@pytest.fixture(params=style_folder.names())
 def style(request):
-    return styles.load(request.param)
+    return style_folder.load(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +35,10 @@ def no_driver(monkeypatch):
 def test_engines_agree_in_fp32(style, pictures, name):
     pytest.importorskip(name.partition(":")[0])
     reference, engine = engines.load("openvino:f32", style.onnx), engines.load(name, style.onnx, threads=1)
-    assert precision.psnr(engine(pictures), reference(pictures)) >= 55
+    assert psnr(engine(pictures), reference(pictures)) >= 55
     together = engine(pictures)
     alone = np.concatenate([engine(pictures[i : i + 1]) for i in range(len(pictures))])
-    assert precision.psnr(together, alone) > 80
+    assert psnr(together, alone) > 80
     engine.close()
     reference.close()
 
@@ -46,13 +48,13 @@ def test_torch_draws_the_half_file_in_half_precision(style, pictures):
     pytest.importorskip("torch")
     half = style.folder / f"{style.name}.fp16.onnx"
     reference, engine = engines.load("torch:cpu", style.onnx), engines.load("torch:cpu", half)
-    assert precision.psnr(engine(pictures[:2]), reference(pictures[:2])) >= precision.NEED["fp16"]
+    assert psnr(engine(pictures[:2]), reference(pictures[:2])) >= precision.NEED["fp16"]
 
 
 def test_torch_asks_a_gpu_for_nothing_while_it_draws(style, tmp_path, monkeypatch):
     """While a CUDA graph is captured nothing may be fetched from the GPU; torch's "meta" device cannot be asked."""
     torch = pytest.importorskip("torch")
-    from engines.torch import Torch
+    from engines.runtimes.torch import Torch
 
     (tmp_path / "small.onnx").write_bytes(resnet9(64, width=8, blocks=1))
     monkeypatch.setitem(precision.NEED, "int8", 20.0)  # it has norms: near enough is not what is asked here
@@ -71,8 +73,8 @@ def test_torch_knows_what_cyclegan_is_made_of(tmp_path, pictures):
     file.write_bytes(resnet9(64, width=8, blocks=2))
     crop = np.ascontiguousarray(pictures[:1, 64:128, 96:160])
     drawn = [engines.load(name, file)(crop) for name in ("torch:cpu", "onnxruntime:cpu", "openvino:f32")]
-    assert precision.psnr(drawn[0], drawn[1]) >= 55
-    assert precision.psnr(drawn[0], drawn[2]) >= 55
+    assert psnr(drawn[0], drawn[1]) >= 55
+    assert psnr(drawn[0], drawn[2]) >= 55
     assert drawn[0][..., :3].std() > 5
 
 

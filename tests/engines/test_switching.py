@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from test_live import CLIP, Ink, check, paced, run
 
-import engines.openvino
-import engines.tensorrt
+import engines.runtimes.openvino
+import engines.runtimes.tensorrt
 from engines import EngineError
-from streamtoon import engine as engine_of
-from streamtoon import styles
-from streamtoon.swap import Swap
+from engines.switching import SwitchingEngine
+from streamtoon import style_folder as styles
+from streamtoon.workflows import engine_choice as engine_of
 
 CROPS = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
 
@@ -46,7 +46,7 @@ def said():
 
 def test_it_changes_between_two_calls(said):
     first, better = Ink(), Better()
-    swap = Swap(first, lambda _: better, said.append)
+    swap = SwitchingEngine(first, lambda _: better, said.append)
     drawn = [swap(CROPS)]
     waiting(lambda: swap._next is not None)
     assert swap.name == "ink"
@@ -69,7 +69,7 @@ def test_every_batch_size_is_set_up_before_it_draws(said):
             sizes.append((len(crops), threading.current_thread().name))
             return super().__call__(crops)
 
-    swap = Swap(Ink(), lambda _: Watched(), said.append)
+    swap = SwitchingEngine(Ink(), lambda _: Watched(), said.append)
     swap(CROPS)
     waiting(lambda: swap._next is not None)
     assert [n for n, _ in sizes[:8]] == list(range(1, 9))
@@ -87,7 +87,7 @@ def bug(_cancel):
 
 @pytest.mark.parametrize(("load", "why"), [(none_there, "no NVIDIA driver found"), (bug, "a fault of ours")])
 def test_a_failing_build_leaves_the_first_engine(said, load, why):
-    swap = Swap(Ink(), load, said.append)
+    swap = SwitchingEngine(Ink(), load, said.append)
     waiting(lambda: len(said) == 2)
     assert said[1] == f"ink stays: {why}"
     assert np.array_equal(swap(CROPS)[..., :3], 255 - CROPS)
@@ -113,7 +113,7 @@ def raises(_count, _drawn):
 )
 def test_a_better_engine_that_does_not_draw_the_same_is_refused(said, fault, why):
     better = Ink(fault)
-    swap = Swap(Ink(), lambda _: better, said.append)
+    swap = SwitchingEngine(Ink(), lambda _: better, said.append)
     swap(CROPS)
     waiting(lambda: len(said) == 2)
     assert said[1].startswith("ink stays: ink is refused: ")
@@ -130,7 +130,7 @@ def test_one_that_fails_later_hands_the_same_picture_back(said):
         return drawn
 
     better = Ink(later)
-    swap = Swap(Ink(), lambda _: better, said.append)
+    swap = SwitchingEngine(Ink(), lambda _: better, said.append)
     swap(CROPS)
     waiting(lambda: swap._next is not None)
     for _ in range(8):
@@ -148,7 +148,7 @@ def test_closing_cancels_a_build_and_closes_what_it_made(said):
         cancelled.set()
         return better
 
-    swap = Swap(Ink(), load, said.append)
+    swap = SwitchingEngine(Ink(), load, said.append)
     swap.close()
     assert cancelled.is_set()
     waiting(lambda: better.closed)
@@ -156,14 +156,14 @@ def test_closing_cancels_a_build_and_closes_what_it_made(said):
 
 
 def test_closing_does_not_wait_for_a_build_that_cannot_be_cancelled(said, monkeypatch):
-    monkeypatch.setattr("streamtoon.swap.PATIENCE", 0.05)
+    monkeypatch.setattr("engines.switching.PATIENCE", 0.05)
     better, go = Better(), threading.Event()
 
     def load(_cancel):
         go.wait(10)
         return better
 
-    swap = Swap(Ink(), load, said.append)
+    swap = SwitchingEngine(Ink(), load, said.append)
     swap.close()
     assert not better.closed
     go.set()
@@ -195,7 +195,7 @@ def test_a_live_picture_is_never_raw_repeated_or_skipped_by_it(style_folder, sai
         time.sleep(0.8)
         return Better()
 
-    swap = Swap(Ink(), load, said.append)
+    swap = SwitchingEngine(Ink(), load, said.append)
     pictures, live = run(style, paced(CLIP), Counting(swap))
     check(pictures)
     assert set(drawn) == {0, 1}
@@ -218,7 +218,7 @@ def test_a_live_picture_is_never_raw_repeated_or_skipped_by_it(style_folder, sai
 def test_a_film_takes_no_engine_that_fails_or_draws_something_else(said, monkeypatch, fault, why):
     """As a card that TensorRT loads a plan on and cannot draw on: "auto" goes on, and says why."""
     style = styles.load("ink")
-    real = engines.openvino.load(style.onnx, threads=2)
+    real = engines.runtimes.openvino.load(style.onnx, threads=2)
 
     class Gpu(Ink):
         name, device = "tensorrt", "a card"
@@ -228,7 +228,7 @@ def test_a_film_takes_no_engine_that_fails_or_draws_something_else(said, monkeyp
             return drawn if self.fault is None else self.fault(1, drawn)
 
     gpu = Gpu(fault)
-    monkeypatch.setattr(engines.tensorrt, "load", lambda *_a, **_k: gpu)
+    monkeypatch.setattr(engines.runtimes.tensorrt, "load", lambda *_a, **_k: gpu)
     engine = engine_of.load("auto", style, threads=1, say=said.append)
     assert (engine is gpu) == (fault is None)
     assert gpu.closed == (fault is not None)
@@ -247,5 +247,5 @@ def test_live_starts_on_the_cpu_and_films_do_not_swap(said):
     assert said[0].startswith("openvino draws, on ")
     live.close()
     named = engine_of.live("openvino:f32", style, threads=1, say=said.append)
-    assert not isinstance(named, Swap)
+    assert not isinstance(named, SwitchingEngine)
     named.close()

@@ -1,4 +1,4 @@
-"""engines.tensorrt on a scripted CUDA (fake_cuda.py): memory, streams, graphs, callers, faults; and on a real GPU."""
+"""TensorRT on a scripted CUDA (fake_cuda.py): memory, streams, graphs, callers, faults; and on a real GPU."""
 
 import shutil
 import sys
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import engines
-import engines.tensorrt
+import engines.runtimes.tensorrt
 from engines import EngineError, nvidia
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -41,7 +41,7 @@ def load(tmp_path, data=b"plan", callers=1):
         file.write_bytes(data)
         return file
 
-    return engines.tensorrt.load(tmp_path / "ink.onnx", plan=plan, callers=callers)
+    return engines.runtimes.tensorrt.load(tmp_path / "ink.onnx", plan=plan, callers=callers)
 
 
 @pytest.mark.parametrize("trt", KINDS, indirect=True)
@@ -139,7 +139,7 @@ def test_a_plan_that_does_not_load_is_made_again(trt, tmp_path):
         file.write_bytes(b"plan" if refused else b"foreign")
         return file
 
-    engine = engines.tensorrt.load(tmp_path / "ink.onnx", plan=plan)
+    engine = engines.runtimes.tensorrt.load(tmp_path / "ink.onnx", plan=plan)
     assert asked == [("fp16", ""), ("fp16", "The plan was made for another GPU")]
     assert np.array_equal(engine(CROPS)[..., :3], 255 - CROPS)
     engine.close()
@@ -162,7 +162,7 @@ def test_a_good_plan_that_the_gpu_has_no_room_for_is_not_made_again(trt, tmp_pat
         return tmp_path / "ink.plan"
 
     with pytest.raises(EngineError, match=r"^out of GPU memory; close what else"):
-        engines.tensorrt.load(tmp_path / "ink.onnx", plan=plan)
+        engines.runtimes.tensorrt.load(tmp_path / "ink.onnx", plan=plan)
 
 
 def test_what_cannot_be_captured_is_drawn_without_a_graph(trt, cuda, tmp_path):
@@ -320,7 +320,7 @@ def test_on_a_gpu_the_parity_gate_passes(name, precision, tmp_path):
         name.write_bytes(resnet9())
     source = trt_build.read(name)
     reference = engines.load("openvino:f32", source.onnx)
-    engine = engines.tensorrt.load(
+    engine = engines.runtimes.tensorrt.load(
         source.onnx, precision, plan=lambda *_: trt_build.plan(source, precision, folder=tmp_path).path, callers=2
     )
     pictures = crops.default(source.size)[:: 8 if precision != "int8" else 1]

@@ -10,9 +10,10 @@ from PIL import Image
 
 from streamtoon import sinks
 from streamtoon.errors import SinkError, UsageError
-from streamtoon.guard import Guard
-from streamtoon.sinks.encoder import Encoding
-from streamtoon.sources import container, images, video
+from streamtoon.film import container, reader
+from streamtoon.film.encoder import Encoding
+from streamtoon.privacy.guard import Guard
+from streamtoon.sources import images
 from streamtoon.types import Colour, Frame
 
 LOSSLESS = Encoding("ffv1")
@@ -130,7 +131,7 @@ def test_what_was_written_is_looked_at_before_it_is_kept(tmp_path, monkeypatch, 
         send(drawn())
     (tmp_path / "text").write_text("hello", encoding="utf-8")
     found = tmp_path / "text" if name == "out.mkv" else one
-    monkeypatch.setattr("streamtoon.sinks.video.open_container", lambda _: container.open_container(found))
+    monkeypatch.setattr("streamtoon.film.writer.open_container", lambda _: container.open_container(found))
     with pytest.raises(SinkError, match=words), sinks.write(str(tmp_path / name)) as send:  # noqa: PT012
         for i in range(3):
             send(drawn(i))
@@ -141,7 +142,7 @@ def test_stills_become_a_film(tmp_path):
     with sinks.write(str(tmp_path / "a.mkv"), encoding=LOSSLESS) as send:
         send(still((200, 30, 60)))
         send(still((20, 180, 90), 1))
-    with video.open(tmp_path / "a.mkv") as film:
+    with reader.open(tmp_path / "a.mkv") as film:
         read = list(film.frames())
         assert film.tags.matrix == 1
     assert read[0].colour == Colour("bt709")
@@ -267,7 +268,7 @@ def test_one_picture_takes_one_picture(tmp_path):
 
 def test_no_film_gets_past_the_guard_as_a_track(tmp_path):
     source = films.film(tmp_path / "a.mp4", second=True)
-    with video.open(source) as film, sinks.write(str(tmp_path / "out.mp4"), film) as send:
+    with reader.open(source) as film, sinks.write(str(tmp_path / "out.mp4"), film) as send:
         for frame in film.frames():
             send(films.keep(frame))
     with av.open(str(tmp_path / "out.mp4")) as c:

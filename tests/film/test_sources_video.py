@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from streamtoon.errors import SourceError, UsageError
-from streamtoon.sources import read, video
+from streamtoon.film import reader
+from streamtoon.sources import read
 from streamtoon.types import Colour
 
 QUARTERS = {  # display matrix: a b u c d v x y w -> how numpy turns the coded picture upright
@@ -21,7 +22,7 @@ QUARTERS = {  # display matrix: a b u c d v x y w -> how numpy turns the coded p
 
 
 def frames(path):
-    with video.open(path) as film:
+    with reader.open(path) as film:
         return list(film.frames())
 
 
@@ -46,7 +47,7 @@ def test_planes_are_the_decoder_s_own_and_outlive_it(tmp_path):
 )
 def test_times_are_exact(tmp_path, name, ticks, time_base):
     path = films.film(tmp_path / name, ticks, time_base=time_base, options={"bf": "2"})
-    with video.open(path) as film:
+    with reader.open(path) as film:
         assert [f.seconds for f in film.frames()] == [t * time_base for t in ticks]
         assert film.time_base == time_base
         assert film.damage is None
@@ -62,7 +63,7 @@ def test_times_that_are_missing_follow_from_the_rate(tmp_path, name, codec):
 def test_a_turned_film_comes_upright(tmp_path, matrix):
     path = films.film(tmp_path / "a.mp4", matrix=matrix, size=(64, 50), aspect=Fraction(4, 3))
     upright = [tuple(QUARTERS[matrix](p) for p in coded) for coded in films.planes(path)]
-    with video.open(path) as film:
+    with reader.open(path) as film:
         read = list(film.frames())
         assert film.size == (read[0].width, read[0].height)
     assert films.same([f.planes for f in read], upright)
@@ -71,7 +72,7 @@ def test_a_turned_film_comes_upright(tmp_path, matrix):
 
 def test_a_film_turned_by_half_a_quarter_is_left_as_it_lies(tmp_path):
     path = films.film(tmp_path / "a.mp4", matrix=(46341, 46341, 0, -46341, 46341, 0, 0, 0, 1 << 30))
-    with video.open(path) as film:
+    with reader.open(path) as film:
         assert films.same([f.planes for f in film.frames()], films.planes(path))
         assert "not turned by quarters" in film.notices[0]
 
@@ -96,7 +97,7 @@ def test_matrix_and_range_come_from_the_film_or_its_size(tmp_path, colour, size,
 )
 def test_ten_bits_become_eight(tmp_path, colour, size):
     path = films.film(tmp_path / "a.mkv", range(3), pix_fmt="yuv420p10le", colour=colour, size=size)
-    with video.open(path) as film:
+    with reader.open(path) as film:
         for i, frame in enumerate(film.frames()):
             for deep, plane in zip(films.picture(i, *size, 10), frame.planes, strict=True):
                 assert np.abs(plane - deep / 4).max() <= 1
@@ -126,7 +127,7 @@ def test_rgb_becomes_the_matrix_the_frame_says(tmp_path, name, codec, pix_fmt, h
 
 def test_planes_beside_an_alpha_plane_are_taken_as_they_lie(tmp_path):
     path = films.film(tmp_path / "a.mkv", range(3), codec="ffv1", pix_fmt="yuva420p")
-    with video.open(path) as film:
+    with reader.open(path) as film:
         read = list(film.frames())
         assert film.notices == []  # nothing in it is transparent
     assert films.same([f.planes for f in read], [films.picture(i, 64, 48) for i in range(3)])
@@ -139,7 +140,7 @@ def test_transparency_is_named(tmp_path):
         stream.width, stream.height, stream.pix_fmt = 64, 48, "rgba"
         out.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 4), 100, np.uint8), "rgba")))
         out.mux(stream.encode(None))
-    with video.open(tmp_path / "a.mov") as film:
+    with reader.open(tmp_path / "a.mov") as film:
         assert film.notices == ["pictures are brought from rgba to yuv420p", "transparency is left out"]
 
 
@@ -147,20 +148,20 @@ def test_a_film_that_changes_its_size_keeps_the_first(tmp_path):
     small, large = (films.film(tmp_path / n, range(4), size=s) for n, s in (("a.h264", (64, 48)), ("b.h264", (96, 80))))
     path = tmp_path / "both.h264"
     path.write_bytes(small.read_bytes() + large.read_bytes())
-    with video.open(path) as film:
+    with reader.open(path) as film:
         assert [(f.width, f.height) for f in film.frames()] == [(64, 48)] * 8
         assert film.notices == ["frames change their size on the way: all are brought to 64x48 px"]
 
 
 def test_covers_are_no_films_and_further_films_are_named(tmp_path):
     covered = films.film(tmp_path / "a.mp4", cover=True)
-    with video.open(covered) as film:
+    with reader.open(covered) as film:
         assert film.others == []
         assert len(list(film.frames())) == 12
     double = films.film(tmp_path / "b.mp4", second=True)
-    with video.open(double) as film:
+    with reader.open(double) as film:
         (other,) = film.others
-    with video.open(double, other) as film:
+    with reader.open(double, other) as film:
         assert films.same([f.planes for f in film.frames()], films.planes(double, other))
 
 
@@ -186,7 +187,7 @@ def test_what_is_no_film_is_refused_in_one_line(tmp_path, name, content, error, 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(error, match=words) as caught:
-        video.open(path)
+        reader.open(path)
     assert "\n" not in str(caught.value)
     assert name in str(caught.value)
     assert "; " in str(caught.value)  # what next
@@ -198,12 +199,12 @@ def test_sound_alone_is_refused(tmp_path):
         out.mux(speak(0.2))
         out.mux(stream.encode(None))
     with pytest.raises(SourceError, match="holds audio but no film"):
-        video.open(tmp_path / "a.mp4")
+        reader.open(tmp_path / "a.mp4")
 
 
 def test_a_folder_is_refused(tmp_path):
     with pytest.raises(UsageError, match="folder"):
-        video.open(tmp_path)
+        reader.open(tmp_path)
 
 
 def long_film(path):
@@ -217,7 +218,7 @@ def test_a_film_that_breaks_off_is_read_so_far_and_says_so(tmp_path, name):
     path = long_film(tmp_path / name)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) * 6 // 10])
-    with video.open(path) as film:
+    with reader.open(path) as film:
         count = sum(1 for _ in film.frames())
         assert 15 <= count <= 40
         assert "it breaks off after 1." in film.damage
@@ -231,7 +232,7 @@ def test_a_film_with_a_hole_is_read_on_after_it_and_says_so(tmp_path, name):
     middle = len(whole) // 2
     whole[middle : middle + len(whole) // 10] = bytes(len(whole) // 10)
     path.write_bytes(whole)
-    with video.open(path) as film:
+    with reader.open(path) as film:
         assert 38 <= sum(1 for _ in film.frames()) <= 50
         assert "did not decode" in film.damage
 
@@ -244,7 +245,7 @@ def test_a_cluster_that_is_lost_whole_is_noticed(tmp_path):
     third = whole.index(cluster, whole.index(cluster, whole.index(cluster) + 4) + 4)
     whole[third : third + 16] = bytes(16)
     path.write_bytes(whole)
-    with video.open(path) as film:
+    with reader.open(path) as film:
         assert sum(1 for _ in film.frames()) == 40
         assert film.damage == "1 of its packets or frames did not decode"
 
@@ -254,11 +255,11 @@ def test_a_film_without_one_frame_is_refused(tmp_path):
     whole = path.read_bytes()
     path.write_bytes(whole[:600])
     with pytest.raises(SourceError, match="not one frame"):
-        video.open(path)
+        reader.open(path)
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
 def test_a_sound_film_is_not_called_damaged(tmp_path, name):
-    with video.open(long_film(tmp_path / name)) as film:
+    with reader.open(long_film(tmp_path / name)) as film:
         assert sum(1 for _ in film.frames()) == 50
         assert film.damage is None

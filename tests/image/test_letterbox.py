@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from streamtoon.blend import from_rgb, to_rgb
-from streamtoon.guard import Guard
-from streamtoon.sinks.letterbox import CALLS, letterbox, pack
+from streamtoon.image.letterbox import CALLS, letterbox, pack
+from streamtoon.pipeline.blend import from_rgb, to_rgb
+from streamtoon.privacy.guard import Guard
 from streamtoon.types import Colour, Frame
 
 

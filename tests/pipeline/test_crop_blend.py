@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from streamtoon import colour
-from streamtoon.blend import Drawing, blend, feather, from_rgb, to_rgb
-from streamtoon.crop import crop, sample, square, tiles, view
+from streamtoon.image import colour
+from streamtoon.pipeline.blend import PasteLayer, blend, feather, from_rgb, to_rgb
+from streamtoon.pipeline.crop import crop, sample, square, tiles, view
 from streamtoon.types import Colour, Face, Frame, Style
 
 STYLE = Style("x", Path(), Path("x.onnx"), "")
@@ -78,7 +78,7 @@ def test_an_unchanged_crop_gives_the_frame_back(layout, size):
     cut = crop(frame, square(face, STYLE.margin, 256), 256)
     full = np.full((256, 256), 255, np.uint8)
     mask = cv2.multiply(full, feather(256, 0.08), scale=1 / 255)
-    planes = blend(frame, [Drawing(cut.image, mask, cut.to_crop)], "keep", WHITE)
+    planes = blend(frame, [PasteLayer(cut.image, mask, cut.to_crop)], "keep", WHITE)
     for before, after in zip(frame.planes, planes, strict=True):
         assert np.abs(before.astype(int) - after).max() <= 2
         assert np.abs(before.astype(int) - after).mean() < 0.5
@@ -92,7 +92,7 @@ def test_outside_the_rectangle_every_sample_is_the_inputs_own(layout):
     face = face_at((160, 120), 40, 15)
     affine = square(face, 2.2, 256)
     black = np.zeros((256, 256, 3), np.uint8)
-    planes = blend(frame, [Drawing(black, feather(256, 0.08), affine)], "keep", WHITE)
+    planes = blend(frame, [PasteLayer(black, feather(256, 0.08), affine)], "keep", WHITE)
     back = cv2.invertAffineTransform(affine)
     corners = back @ np.array([[0, 256, 0, 256], [0, 0, 256, 256], [1, 1, 1, 1.0]])
     low, high = corners.min(axis=1), corners.max(axis=1)
@@ -110,7 +110,7 @@ def test_where_alpha_is_zero_nothing_changes_inside_the_rectangle_either():
     frame = yuv(np.random.default_rng(3).integers(0, 256, (240, 320, 3), dtype=np.uint8))
     affine = square(face_at((160, 120), 60, 20), 2.2, 256)
     planes = blend(
-        frame, [Drawing(np.zeros((256, 256, 3), np.uint8), np.zeros((256, 256), np.uint8), affine)], "keep", WHITE
+        frame, [PasteLayer(np.zeros((256, 256, 3), np.uint8), np.zeros((256, 256), np.uint8), affine)], "keep", WHITE
     )
     assert all(np.array_equal(a, b) for a, b in zip(frame.planes, planes, strict=True))
 
@@ -121,14 +121,14 @@ def test_no_halo_black_on_black_stays_black():
     image[40:216, 40:216] = 0  # white paper all around, but outside alpha
     alpha = np.zeros((256, 256), np.uint8)
     alpha[60:196, 60:196] = 255
-    (plane,) = blend(frame, [Drawing(image, alpha, square(face_at((160, 120), 37, 33), 2.2, 256))], "keep", WHITE)
+    (plane,) = blend(frame, [PasteLayer(image, alpha, square(face_at((160, 120), 37, 33), 2.2, 256))], "keep", WHITE)
     assert plane.max() == 0
 
 
 @pytest.mark.parametrize("size", [(321, 241), (320, 239), (1, 1)])
 def test_a_drawing_covers_a_frame_of_odd_size_to_its_edges(size):
     frame = yuv(np.full((size[1], size[0], 3), 40, np.uint8))
-    sheet = Drawing(np.full((256, 256, 3), 255, np.uint8), np.full((256, 256), 255, np.uint8), np.eye(2, 3) * 0.5)
+    sheet = PasteLayer(np.full((256, 256, 3), 255, np.uint8), np.full((256, 256), 255, np.uint8), np.eye(2, 3) * 0.5)
     for plane, tone in zip(blend(frame, [sheet], "keep", WHITE), (235, 128, 128), strict=True):
         assert plane.min() == plane.max() == tone
 
@@ -140,7 +140,7 @@ def test_a_frames_planes_are_never_written():
         p.flags.writeable = False
     cut = crop(frame, square(face_at((160, 120), 60), STYLE.margin, 256), 256)
     for background in ("keep", "paper", "blur", "draw"):
-        blend(frame, [Drawing(255 - cut.image, feather(256, 0.08), cut.to_crop)], background, WHITE)
+        blend(frame, [PasteLayer(255 - cut.image, feather(256, 0.08), cut.to_crop)], background, WHITE)
     assert all(np.array_equal(a, b) for a, b in zip(before, frame.planes, strict=True))
 
 
@@ -162,7 +162,7 @@ def test_a_face_at_the_border_is_cut_with_the_border_repeated():
     frame = yuv(np.full((240, 320, 3), 90, np.uint8))
     cut = crop(frame, square(face_at((2, 2), 80), STYLE.margin, 256), 256)
     assert np.abs(cut.image.astype(int) - 90).max() <= 2
-    planes = blend(frame, [Drawing(cut.image, feather(256, 0.08), cut.to_crop)], "keep", WHITE)
+    planes = blend(frame, [PasteLayer(cut.image, feather(256, 0.08), cut.to_crop)], "keep", WHITE)
     assert planes[0].shape == (240, 320)
 
 
@@ -177,7 +177,7 @@ def test_a_crop_is_prefiltered():
 def test_tiles_cover_the_frame_and_join_without_seams(size):
     frame = yuv(ramp(*size))
     pieces = tiles(frame, STYLE)
-    drawings = [Drawing(c.image, feather(256, STYLE.feather), c.to_crop) for c in pieces]
+    drawings = [PasteLayer(c.image, feather(256, STYLE.feather), c.to_crop) for c in pieces]
     marked = Frame(tuple(np.zeros_like(p) for p in frame.planes), "yuv420p", 0, Fraction(0))
     planes = blend(marked, drawings, "keep", WHITE)
     assert np.abs(planes[0].astype(int) - frame.planes[0]).max() <= 4

@@ -4,10 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from streamtoon.crop import crop, square, view
-from streamtoon.find import Finder, Landmarks, PersonMask, distinct, overlap
+from streamtoon.image.boxes import overlap
+from streamtoon.pipeline.crop import crop, square, view
+from streamtoon.pipeline.find import Finder, distinct
+from streamtoon.pipeline.landmarks import Landmarks
+from streamtoon.pipeline.matte import PersonMask
 from streamtoon.sources import portrait as source
-from streamtoon.styles import Style
+from streamtoon.style_folder import Style
 from streamtoon.types import Face
 
 EYES = np.array([(203.0, 101.0), (250.0, 101.0)])  # in the portrait, by eye, px

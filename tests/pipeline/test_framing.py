@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from streamtoon.crop import square
-from streamtoon.framing import SHIFT, TURN, ZOOM, Framing
+from streamtoon.pipeline.crop import square
+from streamtoon.pipeline.framing import SHIFT, TURN, ZOOM, CropStabilizer
 from streamtoon.types import Face
 
 SIZE, MARGIN = 256, 2.5
@@ -27,7 +27,7 @@ def off_centre(affine, head):
 
 
 def test_a_trembling_head_leaves_its_crop_where_it_is():
-    framing = Framing(MARGIN, SIZE)
+    framing = CropStabilizer(MARGIN, SIZE)
     first = framing([face(300, 200)])[0]
     rng = np.random.default_rng(0)
     for _ in range(20):
@@ -38,7 +38,7 @@ def test_a_trembling_head_leaves_its_crop_where_it_is():
 
 @pytest.mark.parametrize("step", [2, 9, 70])
 def test_a_head_that_moves_on_takes_its_crop_along(step):
-    framing = Framing(MARGIN, SIZE)
+    framing = CropStabilizer(MARGIN, SIZE)
     for x in range(300, 900, step):
         head = face(x, 200)
         affine = framing([head])[0]
@@ -47,7 +47,7 @@ def test_a_head_that_moves_on_takes_its_crop_along(step):
 
 
 def test_tilt_and_distance_stay_within_reach():
-    framing = Framing(MARGIN, SIZE)
+    framing = CropStabilizer(MARGIN, SIZE)
     for i in range(60):
         head = face(300, 200, zoom=1 + i / 40, turn=3.0 + i / 30)  # through half a turn, where angles jump
         affine, own = framing([head])[0], square(head, MARGIN, SIZE)
@@ -57,7 +57,7 @@ def test_tilt_and_distance_stay_within_reach():
 
 
 def test_each_face_has_its_own_and_a_face_that_left_is_forgotten():
-    framing = Framing(MARGIN, SIZE)
+    framing = CropStabilizer(MARGIN, SIZE)
     framing([face(300, 200, track=1), face(600, 200, track=2)])
     framing([face(600, 200, track=2)])
     back = face(305, 200, track=1)
@@ -65,6 +65,6 @@ def test_each_face_has_its_own_and_a_face_that_left_is_forgotten():
 
 
 def test_leaving_the_dead_zone_moves_the_crop_once_not_every_frame():
-    framing = Framing(MARGIN, SIZE)
+    framing = CropStabilizer(MARGIN, SIZE)
     seen = {framing([face(300 + x / 4, 200)])[0].tobytes() for x in range(200)}  # half a face to the right
     assert 2 <= len(seen) <= 8

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streamtoon.steady import Steady
+from streamtoon.pipeline.temporal_filter import TemporalFilter
 from streamtoon.types import Crop, Face
 
 SIZE = 128
@@ -33,7 +33,7 @@ def step(steady, cut, drawn):
 
 def test_noise_is_not_drawn():
     """The camera's noise changes every drawing; neither what the net sees nor what is shown moves much."""
-    rng, steady = np.random.default_rng(0), Steady()
+    rng, steady = np.random.default_rng(0), TemporalFilter()
     raw, seen = [], []
     for _ in range(30):
         drawn = rng.integers(0, 256, (SIZE, SIZE, 4), dtype=np.uint8)
@@ -48,7 +48,7 @@ def test_noise_is_not_drawn():
 
 
 def test_what_changes_wholly_is_new_at_once():
-    steady = Steady()
+    steady = TemporalFilter()
     step(steady, crop(flat(60)), sheet(0))
     image, shown = step(steady, crop(flat(160)), sheet(255))
     assert (image == 160).all()
@@ -57,7 +57,7 @@ def test_what_changes_wholly_is_new_at_once():
 
 def missing(where, height):
     """What is missing of a step in the picture, in parts of it, frame after frame, where the net draws what it sees."""
-    steady, parts = Steady(), []
+    steady, parts = TemporalFilter(), []
     for value in [60] * 3 + [60 + height] * 12:
         crops, turn = steady.crops([FACE], [crop(flat(value))])
         drawn = np.dstack([crops[0].image, np.full((SIZE, SIZE), 255, np.uint8)])
@@ -81,14 +81,14 @@ def test_what_moves_much_does_not_trail():
 
 
 def test_what_moves_is_drawn_from_the_newest_crop_alone():
-    steady = Steady()
+    steady = TemporalFilter()
     steady.crops([FACE], [crop(flat(60))])
     crops, _ = steady.crops([FACE], [crop(flat(100))])
     assert (crops[0].image == 100).all()
 
 
 def test_slow_changes_add_up():
-    steady = Steady()
+    steady = TemporalFilter()
     for i in range(60):
         _, shown = step(steady, crop(flat(60 + i)), sheet(4 * i))
     assert shown[MOUTH].mean() > 0.85 * 4 * 59
@@ -97,14 +97,14 @@ def test_slow_changes_add_up():
 
 def test_a_crop_that_was_moved_is_drawn_anew():
     """What was drawn elsewhere must not stand in it."""
-    steady = Steady()
+    steady = TemporalFilter()
     step(steady, crop(flat(60)), sheet(0))
     _, shown = step(steady, crop(flat(62), HERE + np.array([[0, 0, 9], [0, 0, 0]])), sheet(255))
     assert (shown == 255).all()
 
 
 def test_a_face_that_left_is_forgotten():
-    steady = Steady()
+    steady = TemporalFilter()
     step(steady, crop(flat(60)), sheet(0))
     steady.drawings([], steady.crops([], [])[1], [])
     assert (step(steady, crop(flat(60)), sheet(255))[1] == 255).all()
@@ -112,7 +112,7 @@ def test_a_face_that_left_is_forgotten():
 
 def test_a_frame_that_was_dropped_between_crop_and_drawing_counts_all_the_same():
     """Its crop was the one that moved: the drawing of the crop before must not stand in the next one."""
-    steady = Steady()
+    steady = TemporalFilter()
     step(steady, crop(flat(60)), sheet(0))
     moved = crop(flat(62), HERE + np.array([[0, 0, 9], [0, 0, 0]]))
     steady.crops([FACE], [moved])  # dropped
@@ -128,7 +128,7 @@ def test_a_frame_that_was_dropped_between_crop_and_drawing_counts_all_the_same()
 
 def test_who_leaves_leaves_no_ghost():
     """Where the matte is gone its drawing goes, though so little has changed in the picture that it might stay."""
-    steady, person, nobody = Steady(), sheet(255), sheet(255)
+    steady, person, nobody = TemporalFilter(), sheet(255), sheet(255)
     person[..., :3], nobody[..., 3] = 0, 0
     step(steady, crop(flat(60)), person)
     left = [step(steady, crop(flat(62)), nobody)[1][..., 3].max() for _ in range(8)]

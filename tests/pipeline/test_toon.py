@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from engines import EngineError, echo
-from streamtoon import styles
-from streamtoon.crop import roll
+from engines import EngineError
+from engines.runtimes import echo
+from streamtoon import style_folder as styles
+from streamtoon.pipeline.crop import roll
+from streamtoon.pipeline.toon import Toon
 from streamtoon.sources import portrait as source
-from streamtoon.toon import Toon
 from streamtoon.types import Frame
 
 
@@ -149,7 +150,7 @@ def test_a_style_without_a_matte_asks_the_person_mask(style_folder, portrait, st
 
 
 def test_an_odd_sized_frame(style, portrait):
-    from streamtoon.blend import from_rgb
+    from streamtoon.pipeline.blend import from_rgb
     from streamtoon.types import Colour
 
     planes = from_rgb(np.ascontiguousarray(portrait[:401, :451]), "yuv420p", Colour())

@@ -33,14 +33,14 @@ from calls import (
 )
 
 from engines import MAX_BATCH
-from streamtoon.blend import to_rgb
-from streamtoon.guard import HOLD_SECONDS, Guard, Safe
-from streamtoon.live import Live
-from streamtoon.sinks.letterbox import CALLS, letterbox
+from engines.switching import SwitchingEngine
+from streamtoon.image.letterbox import CALLS, letterbox
+from streamtoon.pipeline.blend import to_rgb
+from streamtoon.pipeline.toon import Toon
+from streamtoon.privacy.guard import HOLD_SECONDS, Guard, OutputGate
 from streamtoon.sources import portrait as portrait_source
-from streamtoon.swap import Swap
-from streamtoon.toon import Toon
 from streamtoon.types import Frame
+from streamtoon.workflows.live import Live
 
 
 def frame(index, value=200):
@@ -158,7 +158,7 @@ def test_an_engine_that_stalls(style):
 
 
 def test_a_detector_that_raises(style, monkeypatch):
-    from streamtoon.find import Finder
+    from streamtoon.pipeline.find import Finder
 
     real, calls = Finder.__call__, itertools.count()
 
@@ -175,7 +175,7 @@ def test_a_detector_that_raises(style, monkeypatch):
 
 
 def test_a_detector_that_misses_every_third_frame(style, monkeypatch):
-    from streamtoon.find import Finder
+    from streamtoon.pipeline.find import Finder
 
     real, calls = Finder.__call__, itertools.count()
     monkeypatch.setattr(Finder, "__call__", lambda self, *a: real(self, *a) if next(calls) % 3 else [])
@@ -199,7 +199,7 @@ def test_a_camera_that_dies(style):
 
     recorder = Recorder()
     toon = Toon(style, Ink(), private=True)
-    live = Live(dies(), toon, Safe(CLIP[0], style.paper), [recorder], fps=FPS)
+    live = Live(dies(), toon, OutputGate(CLIP[0], style.paper), [recorder], fps=FPS)
     with pytest.raises(OSError, match="unplugged"):
         live.run()
     check([d for _, d in recorder.sent])
@@ -276,7 +276,7 @@ def test_faces_that_are_not_chosen(style, chosen, background):
 
 @pytest.mark.parametrize("background", BACKGROUNDS)
 def test_faces_that_are_too_small(style, background, monkeypatch):
-    monkeypatch.setattr("streamtoon.toon.SMALL", 50)  # px: the detectors do not find what is really too small
+    monkeypatch.setattr("streamtoon.pipeline.toon.SMALL", 50)  # px: the detectors do not find what is really too small
     two = People([(20, 20, 240), (320, 60, 150)])
     pictures, _ = run(style, film([two] * 30), background=background)
     check_people(pictures, [two])
@@ -330,7 +330,7 @@ def test_an_engine_that_takes_over_while_it_draws(style, fault):
         ready.wait(10)
         return new
 
-    engine = Swap(good, better, lambda _: None)
+    engine = SwitchingEngine(good, better, lambda _: None)
 
     def take_over(_live):
         time.sleep(0.5)
@@ -378,6 +378,6 @@ def test_a_process_that_is_stopped(tmp_path):
 
 
 def test_safe_takes_nothing_else(style):
-    safe = Safe(CLIP[0], style.paper)
+    safe = OutputGate(CLIP[0], style.paper)
     with pytest.raises(TypeError, match="only a Drawn"):
         safe.put(CLIP[0])

@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 import pytest
 
-from streamtoon.blend import from_rgb
 from streamtoon.errors import SinkError, UsageError
-from streamtoon.guard import Guard
+from streamtoon.image.letterbox import CALLS
+from streamtoon.pipeline.blend import from_rgb
+from streamtoon.privacy.guard import Guard
 from streamtoon.sinks import stream
-from streamtoon.sinks.letterbox import CALLS
-from streamtoon.sinks.wire import Datagrams
+from streamtoon.sinks.stream_transport import Datagrams
 from streamtoon.types import Colour, Frame
 
 SIZE = (320, 180)

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from streamtoon.blend import from_rgb
 from streamtoon.errors import SinkError, UsageError
-from streamtoon.guard import Guard
+from streamtoon.image.letterbox import CALLS
+from streamtoon.pipeline.blend import from_rgb
+from streamtoon.privacy.guard import Guard
 from streamtoon.sinks import virtualcam
-from streamtoon.sinks.letterbox import CALLS
 from streamtoon.types import Colour, Frame
 
 pyvirtualcam = pytest.importorskip("pyvirtualcam", reason="pyvirtualcam is not installed (extra live)")

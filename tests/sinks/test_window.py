@@ -14,20 +14,20 @@ import numpy as np
 import pytest
 from PIL import ImageGrab
 
-from streamtoon.guard import Guard
+from streamtoon.privacy.guard import Guard
 from streamtoon.sinks import window
 from streamtoon.sinks.window import Hold, painted
 from streamtoon.types import Frame
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 LINES = ["29.9 fps  18 ms  0 dropped", "openvino on CPU"]
 SETUP = """
 import sys, threading, time
 from fractions import Fraction
 import numpy as np
-from streamtoon.blend import from_rgb
+from streamtoon.pipeline.blend import from_rgb
 from streamtoon.errors import SinkError
-from streamtoon.guard import Guard
+from streamtoon.privacy.guard import Guard
 from streamtoon.sinks import window
 from streamtoon.sources import portrait
 from streamtoon.types import Colour, Frame

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from streamtoon.cli import main
+from streamtoon.cli.main import main
 from streamtoon.errors import SourceError, UsageError
 from streamtoon.sources import network
 

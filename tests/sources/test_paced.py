@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from streamtoon.sources.paced import paced
+from streamtoon.sources.pacing import play_in_real_time
 from streamtoon.types import Frame
 
 
@@ -30,7 +30,7 @@ def film(count=4, start=Fraction(7, 2), step=Fraction(1, 25)):
 
 def test_each_comes_when_it_is_due():
     clock = Clock()
-    came = [(f.index, f.seconds, clock.now) for f in paced(film(), clock=clock, sleep=clock.sleep)]
+    came = [(f.index, f.seconds, clock.now) for f in play_in_real_time(film(), clock=clock, sleep=clock.sleep)]
     assert [i for i, _, _ in came] == [0, 1, 2, 3]
     assert [s for _, s, _ in came] == [1000 + Fraction(i, 25) for i in range(4)]  # exact, on the clock
     assert [t for _, _, t in came] == pytest.approx([1000, 1000.04, 1000.08, 1000.12])
@@ -38,7 +38,7 @@ def test_each_comes_when_it_is_due():
 
 def test_a_late_one_comes_at_once_and_none_is_left_out():
     clock = Clock()
-    frames = paced(film(8), clock=clock, sleep=clock.sleep)
+    frames = play_in_real_time(film(8), clock=clock, sleep=clock.sleep)
     next(frames)
     clock.now += 0.13  # the consumer was busy: the next three are late
     late = [next(frames) for _ in range(3)]
@@ -51,11 +51,11 @@ def test_a_late_one_comes_at_once_and_none_is_left_out():
 
 def test_rate():
     clock = Clock()
-    assert [float(f.seconds) - 1000 for f in paced(film(), clock=clock, sleep=clock.sleep, rate=2.0)] == pytest.approx(
-        [0, 0.02, 0.04, 0.06]
-    )
+    assert [
+        float(f.seconds) - 1000 for f in play_in_real_time(film(), clock=clock, sleep=clock.sleep, rate=2.0)
+    ] == pytest.approx([0, 0.02, 0.04, 0.06])
     with pytest.raises(ValueError, match="rate is 0"):
-        paced(film(), rate=0)
+        play_in_real_time(film(), rate=0)
 
 
 def test_stop_ends_it_out_of_a_wait_and_closes_the_film():
@@ -67,7 +67,7 @@ def test_stop_ends_it_out_of_a_wait_and_closes_the_film():
         finally:
             closed.append(True)
 
-    frames = paced(long(), stop)
+    frames = play_in_real_time(long(), stop)
     next(frames)
     threading.Timer(0.1, stop.set).start()
     assert next(frames, None) is None

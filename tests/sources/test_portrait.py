@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from streamtoon.blend import to_rgb
 from streamtoon.errors import UsageError
+from streamtoon.pipeline.blend import to_rgb
 from streamtoon.sources import portrait, read
 
 

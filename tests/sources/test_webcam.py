@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from streamtoon.blend import to_rgb
 from streamtoon.errors import SourceError, UsageError
+from streamtoon.pipeline.blend import to_rgb
 from streamtoon.sources import webcam
 from streamtoon.sources.webcam import Camera
 from streamtoon.types import Colour

@@ -7,10 +7,12 @@ pytest.importorskip("accelerate")
 
 import torch
 
-import engines.openvino
-from streamtoon import styles
-from train import adopt, data, export, nets
-from train.checkpoint import BadInput
+import engines.runtimes.openvino
+from streamtoon import style_folder
+from train.data import batches
+from train.methods.checkpoint import BadInput
+from train.networks import munet
+from train.style_folder import export, load_weights
 
 
 @pytest.fixture(scope="module")
@@ -22,48 +24,48 @@ def photos(portrait):
 
 @pytest.mark.parametrize("name", ["engraving", "ink", "wash"])
 def test_an_adopted_style_draws_what_the_style_draws(name, photos):
-    style = styles.load(name)
-    weights = adopt.weights(style.folder, data.to_tensor(photos))
-    net = nets.build("munet24", hatch=name != "wash")
+    style = style_folder.load(name)
+    weights = load_weights.weights(style.folder, batches.to_tensor(photos))
+    net = munet.build("munet24", hatch=name != "wash")
     net.load_state_dict(weights)
     toml = export.Args(style.folder, style.folder, ink=(34, 38, 58) if name == "wash" else (0, 0, 0), paper=style.paper)
     with torch.no_grad():
         ours = export.Deployed(net, toml.ink, toml.paper)(torch.from_numpy(photos)).numpy()
-    engine = engines.openvino.load(style.onnx, precision="f32")
+    engine = engines.runtimes.openvino.load(style.onnx, precision="f32")
     assert export.psnr(ours, engine(photos)) > 60
 
 
 def test_its_layers_see_the_scale_they_are_trained_at(photos):
-    x = data.to_tensor(photos)
-    net = nets.build("munet24")
-    net.load_state_dict(adopt.weights(styles.load("ink").folder, x))
+    x = batches.to_tensor(photos)
+    net = munet.build("munet24")
+    net.load_state_dict(load_weights.weights(style_folder.load("ink").folder, x))
     with torch.no_grad():
         deployed = net.eval()(x)
         learning = net.train()(x)  # statistics of the batch itself
-    off = (nets.drawing(deployed) - nets.drawing(learning)).abs().mean()
+    off = (munet.drawing(deployed) - munet.drawing(learning)).abs().mean()
     assert float(off) < 0.02, off
 
 
 def test_its_drawing_starts_a_picture(photos):
-    x = data.to_tensor(photos)
-    grey, rgb = nets.build("munet24").eval(), nets.build("munet24", heads=3).eval()
-    grey.load_state_dict(adopt.weights(styles.load("ink").folder, x))
-    rgb.load_state_dict(adopt.weights(styles.load("ink").folder, x, heads=3))
+    x = batches.to_tensor(photos)
+    grey, rgb = munet.build("munet24").eval(), munet.build("munet24", heads=3).eval()
+    grey.load_state_dict(load_weights.weights(style_folder.load("ink").folder, x))
+    rgb.load_state_dict(load_weights.weights(style_folder.load("ink").folder, x, heads=3))
     with torch.no_grad():
-        one, three = nets.drawing(grey(x)).clamp(0, 1), (nets.picture(rgb(x)) + 1) / 2
+        one, three = munet.drawing(grey(x)).clamp(0, 1), (munet.picture(rgb(x)) + 1) / 2
     assert float((three - one).abs().max()) < 0.05
 
 
 def test_what_is_no_style_is_said_so(tmp_path, photos):
-    x = data.to_tensor(photos)
+    x = batches.to_tensor(photos)
     with pytest.raises(BadInput, match="holds no ONNX file"):
-        adopt.start(tmp_path, x)
+        load_weights.start(tmp_path, x)
     (tmp_path / "broken.onnx").write_bytes(b"no network")
     with pytest.raises(BadInput, match="cannot be read"):
-        adopt.start(tmp_path, x)
+        load_weights.start(tmp_path, x)
     export_other(tmp_path / "broken.onnx")
     with pytest.raises(BadInput, match="is of another net"):
-        adopt.start(tmp_path, x)
+        load_weights.start(tmp_path, x)
 
 
 def export_other(file):

@@ -11,7 +11,8 @@ pytest.importorskip("accelerate")
 import torch
 
 from train import __main__ as program
-from train import engrave, export, paired
+from train.methods import engrave, paired
+from train.style_folder import export
 
 
 @pytest.fixture(scope="module")

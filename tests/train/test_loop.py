@@ -14,7 +14,7 @@ pytest.importorskip("accelerate")
 import torch
 
 from train import __main__ as program
-from train import checkpoint, cyclegan
+from train.methods import checkpoint, cyclegan
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -13,8 +13,9 @@ pytest.importorskip("accelerate")
 import torch
 
 from train import __main__ as program
-from train import artefacts, diagnose, fsim, landmarks, survive
-from train.checkpoint import BadInput
+from train.data import face_contours
+from train.evaluation import artefacts, diagnose, face_preservation, fsim
+from train.methods.checkpoint import BadInput
 
 STYLE = Path(__file__).parent.parent.parent / "streamtoon" / "styles" / "ink"
 
@@ -130,10 +131,10 @@ def test_fsim_agrees_with_the_definition(grey):
 def test_edges_count_with_a_little_tolerance():
     a = np.full((64, 64), 255, np.uint8)
     cv2.line(a, (10, 10), (50, 40), 0, 2)
-    assert survive.edge_f1(a, a) == 1
-    assert survive.edge_f1(a, np.roll(a, 1, axis=1)) > 0.95
-    assert survive.edge_f1(a, np.roll(a, 12, axis=1)) < 0.3
-    assert survive.edge_f1(a, np.full_like(a, 255)) == 0
+    assert face_preservation.edge_f1(a, a) == 1
+    assert face_preservation.edge_f1(a, np.roll(a, 1, axis=1)) > 0.95
+    assert face_preservation.edge_f1(a, np.roll(a, 12, axis=1)) < 0.3
+    assert face_preservation.edge_f1(a, np.full_like(a, 255)) == 0
 
 
 @pytest.fixture(scope="module")
@@ -141,35 +142,39 @@ def face(request):
     """The portrait's crop and its contours."""
     from fractions import Fraction
 
-    from streamtoon import crop
-    from streamtoon.find import Finder, Landmarks
+    from streamtoon.pipeline import crop
+    from streamtoon.pipeline.find import Finder
+    from streamtoon.pipeline.landmarks import Landmarks
     from streamtoon.types import Frame
 
     frame = Frame((request.getfixturevalue("portrait"),), "rgb24", 0, Fraction(0))
     with Finder() as finder:
         image = crop.crop(frame, crop.square(finder(frame)[0], 2.2, 256), 256).image
-    return image, landmarks.contours(Landmarks(), image, 2.2)
+    return image, face_contours.contours(Landmarks(), image, 2.2)
 
 
 def test_landmarks_survive_a_grey_copy_but_not_a_blank(face):
     image, _ = face
     grey = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
-    kept = survive.landmark_agreement([image], grey[None], 2.2)
+    kept = face_preservation.landmark_agreement([image], grey[None], 2.2)
     assert kept["landmarks_found"] == 1
     assert kept["landmark_error"] < 0.06
     wider = cv2.warpAffine(image, np.array([[1, 0, 8.0], [0, 1, 0]]), (256, 256))
-    assert survive.landmark_agreement([image], wider[None], 2.2)["landmark_error"] > kept["landmark_error"] + 0.05
+    assert (
+        face_preservation.landmark_agreement([image], wider[None], 2.2)["landmark_error"]
+        > kept["landmark_error"] + 0.05
+    )
 
 
 def test_a_drawn_beard_is_noticed(face):
     image, found = face
-    chin, cheeks = survive.chin_and_cheeks(image.shape[:2], found)
+    chin, cheeks = face_preservation.chin_and_cheeks(image.shape[:2], found)
     assert chin.sum() > 500
     assert cheeks.sum() > 500
-    assert not survive.bearded(image, image, found)
-    assert not survive.bearded(image, image // 2, found)  # darker all over is no beard
+    assert not face_preservation.bearded(image, image, found)
+    assert not face_preservation.bearded(image, image // 2, found)  # darker all over is no beard
     with_beard = (image * (1 - 0.6 * chin[..., None])).astype(np.uint8)
-    assert survive.bearded(image, with_beard, found)
+    assert face_preservation.bearded(image, with_beard, found)
 
 
 def test_flicker_is_zero_for_what_moves_along(face):
@@ -179,9 +184,9 @@ def test_flicker_is_zero_for_what_moves_along(face):
     def fixed(x):
         return np.where(x > screen, 255, 0).astype(np.uint8)
 
-    assert survive.flicker(lambda x: x, [image]) == 0
-    assert survive.flicker(lambda x: 255 - x, [image]) < 0.5
-    assert survive.flicker(fixed, [image]) > 20
+    assert face_preservation.flicker(lambda x: x, [image]) == 0
+    assert face_preservation.flicker(lambda x: 255 - x, [image]) < 0.5
+    assert face_preservation.flicker(fixed, [image]) > 20
 
 
 def spoiled(kind, pictures):

@@ -6,34 +6,36 @@ pytest.importorskip("pytorch_msssim")
 
 import torch
 
-from train import checkpoint, export, nets
-from train.checkpoint import BadInput
+from train.methods import checkpoint
+from train.methods.checkpoint import BadInput
+from train.networks import munet
+from train.style_folder import export
 
 
 @pytest.fixture(scope="module")
 def state():
     """A checkpoint of a small untrained net whose BatchNorm has seen something."""
     torch.manual_seed(0)
-    net = nets.build("munet16")
+    net = munet.build("munet16")
     net.train()(torch.randn(2, 3, 256, 256))
     return {"ema": net.state_dict(), "args": {"net": "munet16", "hatch": True}}
 
 
 @pytest.mark.parametrize(("name", "limit"), [("munet16", 0.4), ("munet24", 0.77), ("munet32", 1.3)])
 def test_shapes_and_cost(name, limit):
-    net = nets.build(name).eval()
-    assert nets.gmac(net) < limit
+    net = munet.build(name).eval()
+    assert munet.gmac(net) < limit
     with torch.no_grad():
         assert net(torch.zeros(2, 3, 256, 256)).shape == (2, 2, 256, 256)
     assert all(m.out_channels % 8 == 0 for m in net.modules() if isinstance(m, torch.nn.Conv2d))
 
 
 def test_folding_changes_nothing(state):
-    net = nets.build("munet16").eval()
+    net = munet.build("munet16").eval()
     net.load_state_dict(state["ema"])
-    folded = export.fold(nets.build("munet16").eval())
+    folded = export.fold(munet.build("munet16").eval())
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
-    source = nets.build("munet16").eval()
+    source = munet.build("munet16").eval()
     source.load_state_dict(state["ema"])
     x = torch.rand(1, 3, 256, 256) * 2 - 1
     with torch.no_grad():
@@ -43,9 +45,9 @@ def test_folding_changes_nothing(state):
 @pytest.mark.parametrize("value", [0, 90, 255])
 def test_no_checkerboard_at_the_start(value):
     torch.manual_seed(1)
-    net = nets.build("munet16", hatch=False).eval()
+    net = munet.build("munet16", hatch=False).eval()
     with torch.no_grad():
-        flat = nets.drawing(net(torch.full((1, 3, 256, 256), value / 127.5 - 1)))[0, 0, 64:192, 64:192].numpy()
+        flat = munet.drawing(net(torch.full((1, 3, 256, 256), value / 127.5 - 1)))[0, 0, 64:192, 64:192].numpy()
     assert nyquist(flat) < 1e-3
 
 
@@ -84,6 +86,6 @@ def test_a_graph_that_differs_is_refused(state, tmp_path, monkeypatch):
 
 def test_the_matte_saturates():
     logits = torch.full((1, 2, 8, 8), -4.0)
-    assert float((nets.matte(logits) * 255).round().clamp(0, 255).max()) == 0
-    assert float((nets.matte(-logits) * 255).round().clamp(0, 255).min()) == 255
-    assert float((nets.drawing(-logits) * 255).round().clamp(0, 255).min()) == 255
+    assert float((munet.matte(logits) * 255).round().clamp(0, 255).max()) == 0
+    assert float((munet.matte(-logits) * 255).round().clamp(0, 255).min()) == 255
+    assert float((munet.drawing(-logits) * 255).round().clamp(0, 255).min()) == 255

@@ -15,8 +15,9 @@ pytest.importorskip("pytorch_msssim")
 import torch
 
 from train import __main__ as program
-from train import paired, pairs, prepare
-from train.checkpoint import BadInput
+from train.data import pairs, prepare
+from train.methods import paired
+from train.methods.checkpoint import BadInput
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +166,8 @@ def test_a_style_is_evaluated_on_people(prepared, tmp_path, capsys):
 
 
 def test_drawings_are_prepared_alone_on_white_paper(request):
-    from streamtoon.find import Finder, PersonMask
+    from streamtoon.pipeline.find import Finder
+    from streamtoon.pipeline.matte import PersonMask
 
     with Finder() as finder:
         canvas, _, _ = prepare.canvas_of(request.getfixturevalue("portrait"), finder, 2.2)

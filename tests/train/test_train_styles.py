@@ -7,11 +7,13 @@ import tomllib
 import numpy as np
 import pytest
 
-import engines.openvino
-from streamtoon import crop, styles
-from streamtoon.find import Finder, PersonMask
+import engines.runtimes.openvino
+from streamtoon import style_folder
+from streamtoon.pipeline import crop
+from streamtoon.pipeline.find import Finder
+from streamtoon.pipeline.matte import PersonMask
 
-TRAINED = [name for name in styles.names() if name in {"engraving", "ink", "wash"}]
+TRAINED = [name for name in style_folder.names() if name in {"engraving", "ink", "wash"}]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +25,7 @@ def face(request):
 
     frame = Frame((request.getfixturevalue("portrait"),), "rgb24", 0, Fraction(0))
     with Finder() as finder:
-        image = crop.crop(frame, crop.square(finder(frame)[0], styles.load("ink").margin, 256), 256).image
+        image = crop.crop(frame, crop.square(finder(frame)[0], style_folder.load("ink").margin, 256), 256).image
     person = PersonMask()
     mask = person(image)
     person.close()
@@ -33,7 +35,7 @@ def face(request):
 @pytest.fixture(scope="module", params=TRAINED)
 def engine(request):
     """Each style in full precision."""
-    loaded = engines.openvino.load(styles.load(request.param).onnx, precision="f32")
+    loaded = engines.runtimes.openvino.load(style_folder.load(request.param).onnx, precision="f32")
     yield loaded
     loaded.close()
 
@@ -87,7 +89,7 @@ def test_noise_changes_little(engine, face):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_the_folder_is_whole(name):
-    folder = styles.load(name).folder
+    folder = style_folder.load(name).folder
     card = tomllib.loads((folder / "style.toml").read_text(encoding="utf-8"))
     for file, digest in (("onnx", "sha256"), ("fp16", "fp16_sha256")):
         if file in card:

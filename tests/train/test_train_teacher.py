@@ -4,14 +4,16 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("pytorch_msssim")
 
-from train import compose, degrade, landmarks, prepare
+from train.data import augment_person, degrade_camera, face_contours, prepare
 from train.teachers import ink, wash
 
 
 @pytest.fixture(scope="module")
 def person(request):
     """The portrait as training sees it: crop, mask, contours."""
-    from streamtoon.find import Finder, Landmarks, PersonMask
+    from streamtoon.pipeline.find import Finder
+    from streamtoon.pipeline.landmarks import Landmarks
+    from streamtoon.pipeline.matte import PersonMask
 
     picture = request.getfixturevalue("portrait")
     with Finder() as finder:
@@ -20,7 +22,7 @@ def person(request):
     image = prepare.middle(canvas)
     mask = person(image)
     person.close()
-    return image, mask, landmarks.contours(Landmarks(), image, 2.2)
+    return image, mask, face_contours.contours(Landmarks(), image, 2.2)
 
 
 def area(person, name):
@@ -45,11 +47,11 @@ def test_drawings_are_repeatable_and_mostly_black_and_white(person):
 @pytest.mark.parametrize("teacher", [ink, wash])
 def test_darker_skin_is_drawn_darker(person, teacher):
     image, mask, contours = person
-    skin = compose.skin_area(image, mask, contours)[..., None]
+    skin = augment_person.skin_area(image, mask, contours)[..., None]
     tones = []
     for gain in (1.0, 0.7, 0.5, 0.35):
-        dark = compose.complexion(degrade.to_unit(image), skin, gain)
-        tones.append(teacher.draw(degrade.to_u8(dark), mask, contours)[area(person, "oval")].mean())
+        dark = augment_person.complexion(degrade_camera.to_unit(image), skin, gain)
+        tones.append(teacher.draw(degrade_camera.to_u8(dark), mask, contours)[area(person, "oval")].mean())
     assert tones == sorted(tones, reverse=True)
     assert tones[0] - tones[-1] > 60
 
@@ -83,7 +85,7 @@ def test_views_repeat_by_seed_and_differ_between_seeds(person):
     image, mask, contours = person
     wide = np.pad(image, ((32, 32), (32, 32), (0, 0)), "edge")
     masks, moved = np.pad(mask, 32, "edge"), {k: v + 32 for k, v in contours.items()}
-    views = [compose.compose(np.random.default_rng(s), wide, masks, moved, [image]) for s in (3, 3, 4)]
+    views = [augment_person.compose(np.random.default_rng(s), wide, masks, moved, [image]) for s in (3, 3, 4)]
     assert np.array_equal(views[0][0], views[1][0])
     assert not np.array_equal(views[0][0], views[2][0])
     assert views[0][0].shape == (256, 256, 3)
@@ -95,11 +97,11 @@ def test_contours_follow_a_flip(person):
     wide = np.pad(image, ((32, 32), (32, 32), (0, 0)), "edge")
     masks, moved = np.pad(mask, 32, "edge"), {k: v + 32 for k, v in contours.items()}
     for seed in range(6):
-        _, _, found = compose.pose(np.random.default_rng(seed), wide, masks, moved)
+        _, _, found = augment_person.pose(np.random.default_rng(seed), wide, masks, moved)
         assert found["right_eye"][:, 0].mean() < found["left_eye"][:, 0].mean()
         assert found["lips"][:, 1].mean() > found["left_eye"][:, 1].mean()
 
 
-@pytest.mark.parametrize("kind", degrade.KINDS)
+@pytest.mark.parametrize("kind", degrade_camera.KINDS)
 def test_fixed_degradations_are_fixed(person, kind):
-    assert np.array_equal(degrade.fixed(kind, person[0], 1), degrade.fixed(kind, person[0], 1))
+    assert np.array_equal(degrade_camera.fixed(kind, person[0], 1), degrade_camera.fixed(kind, person[0], 1))

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import trt_build
-from engines import EngineError, files, nvidia
+from engines import EngineError, nvidia
+from foundation import files
 from trt_build import cache, precision
 from trt_build.resnet9 import resnet9
 

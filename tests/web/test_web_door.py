@@ -10,8 +10,8 @@ import pytest
 from browsing import visitor, wait_for
 from test_web_uploads import ask, call, given
 
-from streamtoon.web import door
-from streamtoon.web.door import Door
+from streamtoon.web.middleware import access
+from streamtoon.web.middleware.access import AccessControl
 from streamtoon.web.settings import Settings
 
 FORM = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n%b\r\n--x--\r\n'
@@ -38,7 +38,7 @@ def knock(root, method="GET", path="/config", body=b"", settings=None, **headers
 
     sent = [(k.replace("_", "-").encode(), v.encode()) for k, v in {**LOCAL, **headers}.items()]
     scope = {"type": "http", "method": method, "path": path, "headers": sent}
-    outer = Door(inner, settings or Settings(max_upload=1000), root)
+    outer = AccessControl(inner, settings or Settings(max_upload=1000), root)
     thread = threading.Thread(target=lambda: asyncio.run(outer(scope, receive, send)))  # playwright's loop is in ours
     thread.start()
     thread.join()
@@ -123,7 +123,7 @@ def test_no_room_for_more(tmp_path, monkeypatch):
     assert upload() == 507
     (tmp_path / "held" / "a.png").write_bytes(bytes(10_000))
     assert upload() == 200
-    monkeypatch.setattr(door, "SPARE", 1 << 60)
+    monkeypatch.setattr(access, "SPARE", 1 << 60)
     assert upload() == 507
 
 

@@ -8,12 +8,16 @@ from aiortc import RTCPeerConnection
 from test_web_guard import CLIP, SIZE, Camera
 
 from streamtoon.errors import UsageError
-from streamtoon.web import films, live_tab, peer, sessions, stream_tab
-from streamtoon.web.films import Asked, Films
-from streamtoon.web.media import Loop
-from streamtoon.web.peer import Peer
-from streamtoon.web.sessions import BusyError, Sessions
+from streamtoon.web.jobs import films
+from streamtoon.web.jobs.films import Asked, Films
+from streamtoon.web.sessions import sessions
+from streamtoon.web.sessions.sessions import BusyError, Sessions
 from streamtoon.web.settings import Settings, make_toon
+from streamtoon.web.tabs import live
+from streamtoon.web.tabs import stream as stream_tab
+from streamtoon.web.webrtc import peer
+from streamtoon.web.webrtc.media import Loop
+from streamtoon.web.webrtc.peer import Peer
 
 CHOSEN = ("ink", "head", "paper")
 PATIENCE = 30.0  # seconds; generous: the machine is shared
@@ -46,7 +50,7 @@ def offer():
 
 def begin(opened, session, media, offer):
     with session.lock:
-        return live_tab._begin(opened, media, session, offer, CHOSEN)
+        return live._begin(opened, media, session, offer, CHOSEN)
 
 
 def streaming(opened, key):

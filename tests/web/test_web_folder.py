@@ -8,9 +8,9 @@ import pytest
 from browsing import Site
 from test_web_limits import Request, put
 
-from streamtoon.web import sessions as module
-from streamtoon.web.folder import PREFIX, Folder
-from streamtoon.web.sessions import Sessions
+from streamtoon.web.sessions import sessions as module
+from streamtoon.web.sessions.folder import PREFIX, Folder
+from streamtoon.web.sessions.sessions import Sessions
 from streamtoon.web.settings import Settings
 
 

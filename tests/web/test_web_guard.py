@@ -10,16 +10,16 @@ import pytest
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 from av import VideoFrame
 
-from streamtoon import styles
-from streamtoon.blend import to_rgb
+from streamtoon import style_folder
 from streamtoon.errors import UsageError
-from streamtoon.guard import Guard, card
+from streamtoon.pipeline.blend import to_rgb
+from streamtoon.privacy.guard import Guard, card
 from streamtoon.sources import portrait
 from streamtoon.types import Frame
-from streamtoon.web.media import Loop, Outgoing
-from streamtoon.web.peer import Peer
 from streamtoon.web.settings import Settings, make_toon
-from streamtoon.web.stream_tab import Stream
+from streamtoon.web.tabs.stream import Stream
+from streamtoon.web.webrtc.media import Loop, Outgoing
+from streamtoon.web.webrtc.peer import Peer
 
 SIZE = (320, 240)
 CLIP = [to_rgb(f.planes, f.layout, f.colour) for f in portrait.read(f"portrait:30@{SIZE[0]}x{SIZE[1]}")]
@@ -99,7 +99,7 @@ def far(picture, others):
 def the_card():
     y, half = np.zeros(SIZE[::-1], np.uint8), np.zeros((SIZE[1] // 2, SIZE[0] // 2), np.uint8)
     frame = Frame((y, half, half), "yuv420p", 0, Fraction(0))
-    return to_rgb(card(frame, styles.load("ink").paper), "yuv420p", frame.colour)
+    return to_rgb(card(frame, style_folder.load("ink").paper), "yuv420p", frame.colour)
 
 
 def is_card(picture):

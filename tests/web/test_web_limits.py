@@ -8,9 +8,9 @@ import pytest
 from browsing import Site
 
 from streamtoon.errors import UsageError
-from streamtoon.web import films, stills
-from streamtoon.web.films import Asked, Films
-from streamtoon.web.sessions import BusyError, Sessions
+from streamtoon.web.jobs import films, stills
+from streamtoon.web.jobs.films import Asked, Films
+from streamtoon.web.sessions.sessions import BusyError, Sessions
 from streamtoon.web.settings import Settings, make_toon
 
 

@@ -13,9 +13,9 @@ from films import tracks
 from PIL import Image
 
 from streamtoon import sinks
-from streamtoon.blend import to_rgb
-from streamtoon.guard import Guard
-from streamtoon.sinks.encoder import Encoding
+from streamtoon.film.encoder import Encoding
+from streamtoon.pipeline.blend import to_rgb
+from streamtoon.privacy.guard import Guard
 from streamtoon.sources import portrait
 
 

@@ -9,11 +9,12 @@ import pytest
 from browsing import new_pictures, start, tab, told, visitor
 from onnx import TensorProto, helper
 
-from streamtoon import styles
+from streamtoon import style_folder
 from streamtoon.errors import UsageError
-from streamtoon.web import parcel, tryout
+from streamtoon.web.style_upload import archive as parcel
+from streamtoon.web.style_upload import trial_drawing
 
-INK = styles.FOLDER / "ink"
+INK = style_folder.FOLDER / "ink"
 
 
 def style_files(name="mine", network=None):
@@ -171,27 +172,27 @@ def test_sizes_in_headers_are_not_believed(tmp_path):
 
 
 def test_every_shipped_network_passes():
-    from streamtoon.web import network as looker
+    from streamtoon.web.style_upload import operators as looker
 
-    for name in styles.names():
-        for file in (styles.FOLDER / name).glob("*.onnx"):
+    for name in style_folder.names():
+        for file in (style_folder.FOLDER / name).glob("*.onnx"):
             assert looker.look(file).parameters > 100_000
     assert onnx.__version__
 
 
 def test_a_drawing_that_covers_too_little_of_the_face_is_refused(tmp_path, monkeypatch):
     """A narrow square with a wide soft border leaves the camera on the face, whatever the network draws."""
-    bare = styles.load("ink")
+    bare = style_folder.load("ink")
     for name, value in (("margin", 1.0), ("feather", 0.5)):  # past the card's own check
         object.__setattr__(bare, name, value)
-    monkeypatch.setattr(styles, "load", lambda _: bare)
+    monkeypatch.setattr(style_folder, "load", lambda _: bare)
     with pytest.raises(UsageError, match="shows through"):
-        tryout.draw(str(tmp_path), "auto", 1)
+        trial_drawing.draw(str(tmp_path), "auto", 1)
 
 
 def test_in_the_browser(page, tmp_path):
     tab(page, "Styles")
-    assert page.locator("#style-cards article").count() == len(styles.names())
+    assert page.locator("#style-cards article").count() == len(style_folder.names())
     bad = zipped(tmp_path / "bad.zip", {**style_files(), "evil.py": b"import os"})
     page.set_input_files("#style-in input[type=file]", bad)
     told(page, "never code")

@@ -6,12 +6,12 @@ import threading
 import gradio as gr
 import pytest
 
-from streamtoon import cli
+from streamtoon.cli import main
+from streamtoon.doctor.hardware import Finding
 from streamtoon.errors import UsageError
-from streamtoon.machine import Finding
-from streamtoon.web.machine_tab import findings_table
-from streamtoon.web.notices import FAULT, public, told
-from streamtoon.web.veil import Veil
+from streamtoon.web.messages import FAULT, public, told
+from streamtoon.web.middleware.hide_paths import Veil
+from streamtoon.web.tabs.machine import findings_table
 
 
 @pytest.mark.parametrize(
@@ -111,12 +111,12 @@ def test_the_veil(tmp_path):
 )  # fmt: skip
 def test_flags(capsys, flags, words):
     with pytest.raises(SystemExit) as end:
-        cli.main(["web", *flags])
+        main.main(["web", *flags])
     assert end.value.code == 2
     assert words in capsys.readouterr().err
 
 
 def test_an_address_that_cannot_be_used(capsys):
-    assert cli.main(["web", "--host", "192.0.2.1"]) == 2
+    assert main.main(["web", "--host", "192.0.2.1"]) == 2
     assert "cannot listen on 192.0.2.1:7860" in capsys.readouterr().err
-    assert cli.main(["web", "--engine", "nothing"]) == 2
+    assert main.main(["web", "--engine", "nothing"]) == 2

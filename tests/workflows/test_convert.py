@@ -15,11 +15,12 @@ import pytest
 from PIL import Image
 
 from streamtoon import sinks
-from streamtoon.convert import Options, convert
 from streamtoon.errors import SourceError, UsageError
-from streamtoon.guard import Guard
-from streamtoon.meter import Meter
-from streamtoon.sources import images, video
+from streamtoon.film import reader
+from streamtoon.pipeline.timings import Meter
+from streamtoon.privacy.guard import Guard
+from streamtoon.sources import images
+from streamtoon.workflows.convert import Options, convert
 
 LOSSLESS = {"encoder": "libx264", "crf": 0, "preset": "ultrafast"}
 QUARTER = (0, 65536, 0, -65536, 0, 0, 48 << 16, 0, 1 << 30)
@@ -27,6 +28,9 @@ QUARTER = (0, 65536, 0, -65536, 0, 0, 48 << 16, 0, 1 << 30)
 
 def run(source, target, toon=films.keep, **options):
     return convert(Options(str(source), str(target), **options), lambda: toon)
+
+
+PYTHONPATH = f"{Path(__file__).parent.parent}:{Path(__file__).parent.parent.parent}"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,7 @@ def test_every_frame_once_and_every_time_exact(tmp_path, name, ticks, time_base)
     assert summary.frames == len(ticks)
     assert films.times(out) == [t * time_base for t in ticks] == films.times(source)
     assert films.tracks(out, "audio") == films.tracks(source, "audio")
-    with video.open(source) as a, video.open(out) as b:
+    with reader.open(source) as a, reader.open(out) as b:
         assert a.time_base == b.time_base
         assert [sum(1 for _ in film.frames()) for film in (a, b)] == [len(ticks)] * 2
         if len({b - a for a, b in pairwise(ticks)}) == 1:  # mp4 stores no pictures' durations but those between dts
@@ -62,14 +66,14 @@ def test_the_last_frame_lasts_as_long_as_it_did(tmp_path, last):
     ticks = [0, 10, 25, 125, 125 + last]
     source = films.film(tmp_path / "a.mp4", ticks, time_base=Fraction(1, 600), options={"bf": "0", "qp": "0"})
     run(source, tmp_path / "out.mp4", **LOSSLESS)  # ultrafast has no B-frames, so mp4 can hold it
-    with video.open(tmp_path / "out.mp4") as film:
+    with reader.open(tmp_path / "out.mp4") as film:
         assert len(list(film.frames())) == 5
         assert film.last_seconds == Fraction(last, 600)
 
 
 def test_sound_is_read_no_further_than_the_pictures_are(tmp_path):
     source = films.film(tmp_path / "a.mkv", range(100), sound=["flac"])
-    with video.open(source) as film, sinks.write(str(tmp_path / "out.mkv"), film) as send:
+    with reader.open(source) as film, sinks.write(str(tmp_path / "out.mkv"), film) as send:
         for frame in film.frames():
             send(films.keep(frame))
             ahead = send.__self__._output._tracks._next
@@ -103,7 +107,7 @@ def test_a_turned_film_stays_turned(tmp_path, name):
     run(source, tmp_path / name, toon, **LOSSLESS)
     assert set(sizes) == {(48, 64)}
     assert films.same(films.planes(tmp_path / name), films.planes(source))
-    with video.open(source) as a, video.open(tmp_path / name) as b:
+    with reader.open(source) as a, reader.open(tmp_path / name) as b:
         assert a.matrix[:6] == b.matrix[:6]
         assert (a.turn, a.size, a.aspect) == (b.turn, b.size, b.aspect)
 
@@ -111,7 +115,7 @@ def test_a_turned_film_stays_turned(tmp_path, name):
 def test_a_container_that_cannot_turn_gets_the_film_upright(tmp_path):
     source = films.film(tmp_path / "a.mp4", matrix=QUARTER, aspect=Fraction(4, 3))
     run(source, tmp_path / "out.ts", **LOSSLESS)
-    with video.open(source) as a, video.open(tmp_path / "out.ts") as b:
+    with reader.open(source) as a, reader.open(tmp_path / "out.ts") as b:
         assert films.same([f.planes for f in b.frames()], [f.planes for f in a.frames()])
         assert (b.matrix, b.size, b.aspect) == (None, (48, 64), Fraction(3, 4))
 
@@ -121,7 +125,7 @@ def test_a_container_that_cannot_turn_gets_the_film_upright(tmp_path):
 def test_colours_and_pixel_aspect_are_kept(tmp_path, name, colour):
     source = films.film(tmp_path / "a.mkv", colour=colour, aspect=Fraction(4, 3))
     run(source, tmp_path / name, **LOSSLESS)
-    with video.open(source) as a, video.open(tmp_path / name) as b:
+    with reader.open(source) as a, reader.open(tmp_path / name) as b:
         assert a.tags == b.tags
         assert (b.tags.range, b.tags.matrix, b.tags.primaries, b.tags.transfer) == colour
         assert a.colour == b.colour
@@ -208,7 +212,7 @@ def test_a_transport_stream_takes_only_what_is_found_in_it_again(tmp_path):
 def test_avi_keeps_its_even_times(tmp_path):
     source = films.film(tmp_path / "a.mp4", options={"bf": "2"})
     run(source, tmp_path / "out.avi")
-    with video.open(tmp_path / "out.avi") as film:
+    with reader.open(tmp_path / "out.avi") as film:
         assert [f.seconds for f in film.frames()] == films.times(source)
     with av.open(str(tmp_path / "out.avi")) as c:  # it has no times of showing, so frames must lie in that order
         assert av.video.frame.PictureType.B not in {f.pict_type for f in c.decode(video=0)}
@@ -340,7 +344,7 @@ def test_tags_that_are_lost_are_named(tmp_path):
 def test_compare_shows_both(tmp_path, size, matrix):
     source = films.film(tmp_path / "a.mkv", size=size, codec="ffv1", matrix=matrix)
     run(source, tmp_path / "out.mkv", films.square, encoder="ffv1", compare=True)
-    with video.open(source) as a, video.open(tmp_path / "out.mkv") as b:
+    with reader.open(source) as a, reader.open(tmp_path / "out.mkv") as b:
         for before, both in zip(a.frames(), b.frames(), strict=True):
             y, wide = before.planes[0], both.planes[0]
             after = films.square(before).planes[0]
@@ -489,7 +493,7 @@ def test_a_toon_that_cannot_be_made_leaves_nothing(tmp_path):
 FULL = """
 import sys
 import films
-from streamtoon.convert import Options, convert
+from streamtoon.workflows.convert import Options, convert
 from streamtoon.errors import SinkError
 try:
     convert(Options(sys.argv[1], sys.argv[2]), lambda: films.keep)
@@ -511,7 +515,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, target, room):
         whole.unlink() if whole.is_file() else [p.unlink() for p in whole.iterdir()] and whole.rmdir()
     done = subprocess.run(
         [sys.executable, "-c", FULL, str(source), str(tmp_path / target)], capture_output=True, text=True, check=False,
-        env={"PYTHONPATH": f"{Path(__file__).parent}:{Path(__file__).parent.parent}", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PYTHONPATH": PYTHONPATH, "PYTHONDONTWRITEBYTECODE": "1"},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
     )  # fmt: skip
     assert done.returncode == 7, done.stderr
@@ -540,7 +544,7 @@ def test_a_damaged_film_is_converted_as_far_as_it_can_be_read(tmp_path):
 
 def test_memory_does_not_grow_with_the_film(tmp_path):
     code = (
-        "import sys, resource, films; from streamtoon.convert import Options, convert; "
+        "import sys, resource, films; from streamtoon.workflows.convert import Options, convert; "
         "convert(Options(sys.argv[1], sys.argv[2]), lambda: films.keep); "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
@@ -549,7 +553,7 @@ def test_memory_does_not_grow_with_the_film(tmp_path):
         source = films.film(tmp_path / f"{n}.mp4", range(n), size=(320, 240), options={"crf": "30"}, sound=["aac"])
         done = subprocess.run(
             [sys.executable, "-c", code, str(source), str(tmp_path / f"out{n}.mp4")], capture_output=True, text=True,
-            check=True, env={"PYTHONPATH": f"{Path(__file__).parent}:{Path(__file__).parent.parent}"},
+            check=True, env={"PYTHONPATH": PYTHONPATH},
         )  # fmt: skip
         peaks.append(int(done.stdout))
     frame = 320 * 240 * 1.5 / 1024

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from streamtoon.flow import Latest, every
+from streamtoon.workflows.threads import Latest, every
 
 
 def test_order_is_kept_and_none_is_dropped():

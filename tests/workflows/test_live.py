@@ -6,9 +6,9 @@ import time
 import pytest
 from calls import CLIP, FPS, Ink, Recorder, check, paced, run, shows_the_camera, states, subsequence
 
-from streamtoon.guard import Safe
-from streamtoon.live import Live
-from streamtoon.toon import Toon
+from streamtoon.pipeline.toon import Toon
+from streamtoon.privacy.guard import OutputGate
+from streamtoon.workflows.live import Live
 
 
 def test_all_well(style):
@@ -38,7 +38,7 @@ def test_a_sink_that_fails_ends_the_loop(style):
 
             return send
 
-    live = Live(paced(CLIP), Toon(style, Ink(), private=True), Safe(CLIP[0], style.paper), [Full()], fps=FPS)
+    live = Live(paced(CLIP), Toon(style, Ink(), private=True), OutputGate(CLIP[0], style.paper), [Full()], fps=FPS)
     with pytest.raises(OSError, match="disk full"):
         live.run()
 
@@ -84,7 +84,9 @@ def test_a_slow_sink_holds_up_no_other(style):
             return slowly
 
     fast, slow = Recorder(), Slow()
-    Live(paced(CLIP[:60]), Toon(style, Ink(), private=True), Safe(CLIP[0], style.paper), [slow, fast], fps=FPS).run()
+    Live(
+        paced(CLIP[:60]), Toon(style, Ink(), private=True), OutputGate(CLIP[0], style.paper), [slow, fast], fps=FPS
+    ).run()
     check([p for _, p in fast.sent])
     check([p for _, p in slow.sent])
     assert len(slow.sent) < 0.6 * len(fast.sent)
@@ -93,7 +95,7 @@ def test_a_slow_sink_holds_up_no_other(style):
 
 
 def test_a_preview_alone_is_told_its_rate(style):
-    live = Live(paced(CLIP[:40]), Toon(style, Ink(), private=True), Safe(CLIP[0], style.paper), [], fps=FPS)
+    live = Live(paced(CLIP[:40]), Toon(style, Ink(), private=True), OutputGate(CLIP[0], style.paper), [], fps=FPS)
     live.run()
     assert live.rate() > 0
     assert live.latency() > 0

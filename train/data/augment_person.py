@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from streamtoon.types import F32, U8
-from train.degrade import to_u8, to_unit
-from train.landmarks import Contours
-from train.prepare import CANVAS, EDGE, SIZE
+from train.data.degrade_camera import to_u8, to_unit
+from train.data.face_contours import Contours
+from train.data.prepare import CANVAS, EDGE, SIZE
 from train.teachers.ink import polygon, ramp
 
 Rng = np.random.Generator

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from streamtoon.types import U8
-from train.checkpoint import BadInput
-from train.degrade import degrade
-from train.pairs import PARTS
+from train.data.degrade_camera import degrade
+from train.data.pairs import PARTS
+from train.methods.checkpoint import BadInput
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streamtoon.find import Landmarks
+from streamtoon.pipeline.landmarks import Landmarks
 from streamtoon.types import F32, U8
 
 # indices into MediaPipe's canonical face mesh (Kartynnik et al., arXiv 1907.06724), in order around each contour

@@ -23,13 +23,13 @@ import cv2
 import numpy as np
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from streamtoon.find import Finder
+from streamtoon.pipeline.find import Finder
 from streamtoon.types import U8, Frame
-from train import prepare
-from train.checkpoint import BadInput
-from train.compose import compose, nobody
-from train.degrade import to_unit
-from train.prepare import SIZE
+from train.data import prepare
+from train.data.augment_person import compose, nobody
+from train.data.degrade_camera import to_unit
+from train.data.prepare import SIZE
+from train.methods.checkpoint import BadInput
 from train.teachers.ink import ramp
 
 PARTS = {"images": (SIZE, SIZE, 3), "drawings": (SIZE, SIZE), "mattes": (SIZE, SIZE)}
@@ -107,8 +107,8 @@ def _workers(count: int) -> Iterator[Callable[[list[Job]], Iterable[tuple[U8, U8
 
 def pairs(args: Args) -> None:
     """Draw every view of every person of the train and val splits."""
-    if args.teacher.startswith("_") or not (Path(__file__).parent / "teachers" / f"{args.teacher}.py").is_file():
-        known = sorted(f.stem for f in (Path(__file__).parent / "teachers").glob("[a-z]*.py"))
+    if args.teacher.startswith("_") or not (Path(__file__).parent.parent / "teachers" / f"{args.teacher}.py").is_file():
+        known = sorted(f.stem for f in (Path(__file__).parent.parent / "teachers").glob("[a-z]*.py"))
         raise BadInput(f"there is no teacher {args.teacher!r}; choose from {', '.join(known)}")
     if args.backgrounds is not None and not args.backgrounds.is_dir():
         raise BadInput(f"backgrounds folder {args.backgrounds} is not there")

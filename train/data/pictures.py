@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from streamtoon.types import U8
-from train import prepare
-from train.checkpoint import BadInput
-from train.data import to_tensor
-from train.degrade import degrade
+from train.data import prepare
+from train.data.batches import to_tensor
+from train.data.degrade_camera import degrade
+from train.methods.checkpoint import BadInput
 
 Rng = np.random.Generator
 ROOM = 286 / 256  # pictures are kept this much larger than they are shown, as CycleGAN does

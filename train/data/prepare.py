@@ -18,11 +18,13 @@ import cv2
 import numpy as np
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from streamtoon import crop
-from streamtoon.find import Finder, Landmarks, PersonMask
+from streamtoon.pipeline import crop
+from streamtoon.pipeline.find import Finder
+from streamtoon.pipeline.landmarks import Landmarks
+from streamtoon.pipeline.matte import PersonMask
 from streamtoon.types import F32, U8, Frame
-from train.checkpoint import BadInput, write_text
-from train.landmarks import Contours, contours
+from train.data.face_contours import Contours, contours
+from train.methods.checkpoint import BadInput, write_text
 
 SIZE: Final = 256  # side of a crop, px
 CANVAS: Final = 320  # side of a stored canvas, px; its middle SIZE px are the live crop

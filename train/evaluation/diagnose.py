@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from train.checkpoint import BadInput
+from train.methods.checkpoint import BadInput
 
 ADVICE: Final = {
     "underfit": "train longer or with a higher --lr; if the curves are flat, take a larger --net",

@@ -18,16 +18,18 @@ import torch
 from torch import Tensor
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-import engines.openvino
+import engines.runtimes.openvino
 from engines import MAX_BATCH, Engine
 from streamtoon.types import U8
-from train import compare, metrics, prepare, sheet, survive
-from train.checkpoint import BadInput, write_text
-from train.compose import complexion, skin_area
-from train.degrade import KINDS, fixed, to_u8, to_unit
-from train.landmarks import Contours
-from train.pairs import matte_target
-from train.prepare import EDGE, middle
+from train.data import prepare
+from train.data.augment_person import complexion, skin_area
+from train.data.degrade_camera import KINDS, fixed, to_u8, to_unit
+from train.data.face_contours import Contours
+from train.data.pairs import matte_target
+from train.data.prepare import EDGE, middle
+from train.evaluation import face_preservation, metrics, sketch_pairs
+from train.methods import sample_sheet
+from train.methods.checkpoint import BadInput, write_text
 from train.teachers.ink import polygon
 
 GAINS = (0.4, 0.55, 0.75, 1.0)  # synthetic complexions, as parts of the photographed lightness
@@ -134,8 +136,8 @@ def scores(out: U8 | list[U8], target: Tensor) -> dict[str, float]:
 
 def survival(persons: list[Person], on_paper: U8, margin: float) -> dict[str, float]:
     """What survives of these people in their drawings (N, h, w, 3): see survive.py."""
-    beards = [survive.bearded(p.image, d, p.contours) for p, d in zip(persons, on_paper, strict=True)]
-    agreement = survive.landmark_agreement([p.image for p in persons], on_paper, margin)
+    beards = [face_preservation.bearded(p.image, d, p.contours) for p, d in zip(persons, on_paper, strict=True)]
+    agreement = face_preservation.landmark_agreement([p.image for p in persons], on_paper, margin)
     return {"people": len(persons)} | agreement | {"chin_darkens": float(np.mean(beards))}
 
 
@@ -163,12 +165,12 @@ def evaluate(args: Args) -> dict[str, Any]:
     files = [f for f in sorted(args.style.glob("*.onnx")) if ".fp16." not in f.name]
     if not files:
         raise BadInput(f"{args.style} holds no ONNX file; run `python -m train export` first")
-    engine = engines.openvino.load(files[0], precision="f32")
+    engine = engines.runtimes.openvino.load(files[0], precision="f32")
     if args.pairs is not None or args.crops is None:
-        figures = compare.compare(args.pairs or Path(), args.size, args.style, engine, args.squeezenet)
+        figures = sketch_pairs.compare(args.pairs or Path(), args.size, args.style, engine, args.squeezenet)
         if args.out is not None:
             write_text(args.out / "evaluation.json", json.dumps(figures, indent=1))
-        print(json.dumps(figures) if args.json else compare.table(figures))
+        print(json.dumps(figures) if args.json else sketch_pairs.table(figures))
         return figures
     if args.out is None:
         raise BadInput("--crops needs --out, a folder for the sheet and the figures")
@@ -192,7 +194,7 @@ def evaluate(args: Args) -> dict[str, Any]:
             "teacher": scores(teacher, target),
         }
         teacher_rgb = np.repeat(np.stack(teacher[::8])[..., None], 3, axis=3)
-        rows += [np.stack(inputs[::8]), sheet.on_paper(student[::8]), teacher_rgb]
+        rows += [np.stack(inputs[::8]), sample_sheet.on_paper(student[::8]), teacher_rgb]
         if kind == "clean":
             luma = face_tones([p.image for p in persons], persons)
             result["tone_slope"] = metrics.slope(luma, face_tones(drawn, persons))
@@ -202,18 +204,20 @@ def evaluate(args: Args) -> dict[str, Any]:
     tones = torch.cat([face_tones(grey_of(in_batches(engine, m), args), persons) for m in made])
     result["tone_slope_synthetic"] = metrics.slope(lumas, tones)
     clean = [p.image for p in persons]
-    margin = compare.card(args.style).get("margin", 2.2)
-    on_paper = sheet.on_paper(in_batches(engine, clean))
-    dim = sheet.on_paper(in_batches(engine, [fixed("dim", p, i) for i, p in enumerate(clean)]))
+    margin = sketch_pairs.card(args.style).get("margin", 2.2)
+    on_paper = sample_sheet.on_paper(in_batches(engine, clean))
+    dim = sample_sheet.on_paper(in_batches(engine, [fixed("dim", p, i) for i, p in enumerate(clean)]))
     result["groups"] = {
         "everybody": survival(persons, on_paper, margin),
         "dim light": survival(persons, dim, margin),
         **{k: survival([persons[i] for i in v], on_paper[v], margin) for k, v in groups.items()},
     }
-    result["flicker"] = survive.flicker(lambda x: sheet.on_paper(in_batches(engine, list(x))), clean[:16])
+    result["flicker"] = face_preservation.flicker(
+        lambda x: sample_sheet.on_paper(in_batches(engine, list(x))), clean[:16]
+    )
     print(json.dumps(result) if args.json else table(result))
     write_text(args.out / "evaluation.json", json.dumps(result, indent=1))
-    sheet.write_png(args.out / "evaluation.png", sheet.tile(rows))
+    sample_sheet.write_png(args.out / "evaluation.png", sample_sheet.tile(rows))
     return result
 
 

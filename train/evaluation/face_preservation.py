@@ -11,9 +11,9 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from streamtoon.find import Landmarks
+from streamtoon.pipeline.landmarks import Landmarks
 from streamtoon.types import F32, U8
-from train.landmarks import Contours, contours
+from train.data.face_contours import Contours, contours
 from train.teachers.ink import polygon
 
 Draw = Callable[[U8], U8]  # (N, h, w, 3) RGB -> (N, h, w, 3) RGB on paper

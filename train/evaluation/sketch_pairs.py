@@ -16,8 +16,10 @@ import torch
 
 from engines import MAX_BATCH, Engine
 from streamtoon.types import U8
-from train import data, features, fsim, metrics, prepare, sheet, survive
-from train.checkpoint import BadInput
+from train.data import batches, prepare
+from train.evaluation import face_preservation, features, fsim, metrics
+from train.methods import sample_sheet
+from train.methods.checkpoint import BadInput
 
 
 def read(folder: Path) -> dict[str, tuple[U8, U8]]:
@@ -69,7 +71,7 @@ def compare(folder: Path, size: str, style: Path, engine: Engine, squeezenet: Pa
     side = int(card(style).get("size", 256))
     crops = resized([photo for photo, _ in pairs.values()], (side, side))
     parts = [engine(crops[i : i + MAX_BATCH]) for i in range(0, len(crops), MAX_BATCH)]
-    drawn = resized(list(sheet.on_paper(np.concatenate(parts))), native)
+    drawn = resized(list(sample_sheet.on_paper(np.concatenate(parts))), native)
     sketches = resized([sketch for _, sketch in pairs.values()], native)
     net = features.SqueezeNet(squeezenet)
     return {"pairs": len(pairs), "size": size} | figures(net, drawn, sketches)
@@ -77,7 +79,7 @@ def compare(folder: Path, size: str, style: Path, engine: Engine, squeezenet: Pa
 
 def figures(net: features.SqueezeNet, drawn: U8, sketches: U8) -> dict[str, float]:
     """All figures of (N, h, w, 3) uint8 pictures against their targets."""
-    a, b = data.to_tensor(drawn), data.to_tensor(sketches)
+    a, b = batches.to_tensor(drawn), batches.to_tensor(sketches)
     luma = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     x, y = ((p / 2 + 0.5) for p in (a, b))
     grey_x, grey_y = ((p * luma).sum(dim=1, keepdim=True) for p in (x, y))
@@ -90,7 +92,7 @@ def figures(net: features.SqueezeNet, drawn: U8, sketches: U8) -> dict[str, floa
                 [fsim.fsim(p, q) for p, q in zip(torch.split(grey_x, 1), torch.split(grey_y, 1), strict=True)]
             ).mean()
         ),
-        "edge_f1": float(np.mean([survive.edge_f1(p, q) for p, q in zip(one, two, strict=True)])),
+        "edge_f1": float(np.mean([face_preservation.edge_f1(p, q) for p, q in zip(one, two, strict=True)])),
         f"{net.name}_distance": float(
             np.mean([float(features.distance(net, a[i : i + 1], b[i : i + 1])) for i in range(len(a))])
         ),

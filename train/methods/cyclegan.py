@@ -21,11 +21,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from streamtoon.types import U8
-from train import adopt, checkpoint, data, features, loop, nets, pictures, sheet
-from train.checkpoint import BadInput
-from train.discriminators import Patch, Pool, least_squares, same_change
-from train.features import SqueezeNet
-from train.pictures import Pictures, Unpaired
+from train.data import batches, pictures
+from train.data.pictures import Pictures, Unpaired
+from train.evaluation import features
+from train.evaluation.features import SqueezeNet
+from train.methods import checkpoint, loop
+from train.methods import sample_sheet as sheet
+from train.methods.checkpoint import BadInput
+from train.networks import munet
+from train.networks.discriminator import Patch, Pool, least_squares, same_change
+from train.style_folder import load_weights
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "paper": {
@@ -115,7 +120,7 @@ class Run(loop.Run):
         torch.manual_seed(args.seed)
         self.draw, self.photo = self._generator(hatch=True), self._generator(hatch=False)
         if args.init is not None:
-            state = adopt.start(args.init, self._some(photos[0]), heads=3)
+            state = load_weights.start(args.init, self._some(photos[0]), heads=3)
             loop.start(self.draw, state["ema"], args.init)
             loop.start(self.photo, state.get("ema_back", state["ema"]), args.init)
         self.draw_average, self.photo_average = loop.averaged(self.draw), loop.averaged(self.photo)
@@ -135,7 +140,7 @@ class Run(loop.Run):
         self.net = SqueezeNet(args.squeezenet).to(self.device)
 
     def _generator(self, *, hatch: bool) -> nn.Module:
-        net = nets.build(str(self.args.net), self.args.size, hatch=hatch, heads=3)
+        net = munet.build(str(self.args.net), self.args.size, hatch=hatch, heads=3)
         return net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def settings(self) -> dict[str, Any]:
@@ -176,7 +181,7 @@ class Run(loop.Run):
         for weight in judges:
             weight.requires_grad_(True)
         for average, net in ((self.draw_average, self.draw), (self.photo_average, self.photo)):
-            loop.follow(average, net, args.ema, self.step)
+            loop.update_ema(average, net, args.ema, self.step)
         with self.autocast():
             terms["judge_drawing"] = self._judge(self.judge_drawing, batch.drawings, self.fake_drawings(drawn))
             terms["judge_photo"] = self._judge(self.judge_photo, batch.photos, self.fake_photos(made))
@@ -184,7 +189,7 @@ class Run(loop.Run):
         return {"total": total.detach()} | {k: v.detach() for k, v in terms.items()}
 
     def _to(self, net: nn.Module, x: Tensor) -> Tensor:
-        return nets.picture(net(x.to(memory_format=torch.channels_last)).float())
+        return munet.picture(net(x.to(memory_format=torch.channels_last)).float())
 
     def _noisy(self, x: Tensor) -> Tensor:
         return x + 2 * self.args.noise * torch.randn_like(x) if self.args.noise else x
@@ -199,12 +204,12 @@ class Run(loop.Run):
     @torch.no_grad()
     def _average(self, net: nn.Module, x: Tensor) -> Tensor:
         parts = [
-            nets.picture(net(p.to(self.device, memory_format=torch.channels_last)).float()) for p in torch.split(x, 8)
+            munet.picture(net(p.to(self.device, memory_format=torch.channels_last)).float()) for p in torch.split(x, 8)
         ]
         return torch.cat(parts).cpu()
 
     def _some(self, source: Pictures, count: int = 32) -> Tensor:
-        return data.to_tensor(pictures.look(source, self.args.size, list(range(len(source.images)))[:count]))
+        return batches.to_tensor(pictures.look(source, self.args.size, list(range(len(source.images)))[:count]))
 
     def validate(self) -> dict[str, float]:
         """Kernel distances to real pictures, coming back on pictures held out and trained on, variety and copying.
@@ -267,8 +272,8 @@ def begin(args: Args) -> Run:
         same["squeezenet"] = args.squeezenet or (Path(same["squeezenet"]) if same["squeezenet"] else None)
         args = replace(args, init=None, **same)
     args = settle(args)
-    if args.net not in nets.NAMES:
-        raise BadInput(f"there is no net {args.net!r}; choose from {', '.join(nets.NAMES)}")
+    if args.net not in munet.NAMES:
+        raise BadInput(f"there is no net {args.net!r}; choose from {', '.join(munet.NAMES)}")
     loop.check(args, epochs=args.epochs, batch=args.batch, size=args.size, width=args.width, layers=args.layers)
     if args.size % 64:
         raise BadInput(f"--size is {args.size}; it must be a multiple of 64")
@@ -288,9 +293,10 @@ def train(args: Args) -> Run:
         first = (step * ranks + run.rank) * size
         places = range(first, first + size)
         chosen = zip(
-            data.picks(args.seed, places, len(photos.images)), data.picks(args.seed + 1, places, len(drawings.images)),
+            batches.picks(args.seed, places, len(photos.images)),
+            batches.picks(args.seed + 1, places, len(drawings.images)),
             ([args.seed, p] for p in places), strict=True,
         )  # fmt: skip
         return pictures.unpaired(photos, drawings, args.size, list(chosen), hard=bool(args.compact))
 
-    return run.train(data.ahead(make, run.step))
+    return run.train(batches.ahead(make, run.step))

@@ -19,13 +19,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-from train import checkpoint, data, features, loop, nets, paired, pictures
-from train.checkpoint import BadInput
-from train.data import Batch
-from train.discriminators import Patch, least_squares
-from train.features import SqueezeNet
-from train.pictures import Pictures
-from train.prepare import SIZE
+from train.data import batches, pictures
+from train.data.batches import Batch
+from train.data.pictures import Pictures
+from train.data.prepare import SIZE
+from train.evaluation import features
+from train.evaluation.features import SqueezeNet
+from train.methods import checkpoint, loop, paired
+from train.methods.checkpoint import BadInput
+from train.networks import munet
+from train.networks.discriminator import Patch, least_squares
 from train.teachers import ink
 
 WINDOW: Final = 160  # side of the part of a crop that the discriminator sees of a step, px: patches are 34 px wide
@@ -67,7 +70,7 @@ class Run(paired.Run):
     best_by, higher_is_better = "kernel", False
 
     def __init__(
-        self, args: Args, pairs: data.Pairs, held_out: data.Pairs, drawings: tuple[Pictures, Pictures]
+        self, args: Args, pairs: batches.Pairs, held_out: batches.Pairs, drawings: tuple[Pictures, Pictures]
     ) -> None:
         super().__init__(args, pairs, held_out)
         self.drawings = drawings
@@ -83,7 +86,7 @@ class Run(paired.Run):
         rng = np.random.default_rng([self.args.seed, self.rank, self.step, 1])
         picks = rng.integers(0, len(self.drawings[0].images), count)
         shown = np.stack([pictures.shaken(rng, self.drawings[0], 256, int(n), turned=True) for n in picks])
-        return levelled(data.to_tensor(shown)).to(self.device)
+        return levelled(batches.to_tensor(shown)).to(self.device)
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the generator, then one of the discriminator."""
@@ -94,7 +97,7 @@ class Run(paired.Run):
         photos = torch.cat([batch.photos, paired.next_frame(batch.photos[:half])])
         with self.autocast():
             logits = self.net(photos.to(memory_format=torch.channels_last)).float()
-        out, person = nets.drawing(logits[:count]), batch.mattes
+        out, person = munet.drawing(logits[:count]), batch.mattes
         target = opened(batch.drawings, self.gaps)
         light = F.avg_pool2d(target, 17, 1, 8)  # how light the teacher's drawing is around here
         top, left = (int(n) for n in torch.randint(0, out.shape[-1] - WINDOW + 1, (2,)))
@@ -111,12 +114,12 @@ class Run(paired.Run):
             "strokes": args.strokes * ((out - target).abs() * weight * (0.5 + light)).mean(),
             "fine": args.fine * F.l1_loss(F.avg_pool2d(out, 5, 2), F.avg_pool2d(target, 5, 2)),
             "broad": args.broad * F.l1_loss(F.avg_pool2d(out, 17, 4), F.avg_pool2d(target, 17, 4)),
-            "matte": args.matte * F.binary_cross_entropy_with_logits(logits[:count, nets.MATTE :], person),
-            "still": args.still * (nets.drawing(logits[count:]) - out[:half]).abs().mean(),
+            "matte": args.matte * F.binary_cross_entropy_with_logits(logits[:count, munet.MATTE :], person),
+            "still": args.still * (munet.drawing(logits[count:]) - out[:half]).abs().mean(),
         }
         total = torch.stack(list(terms.values())).sum()
         self.descend(total, self.optimiser)
-        loop.follow(self.average, self.net, args.ema, self.step)
+        loop.update_ema(self.average, self.net, args.ema, self.step)
         self.judge.requires_grad_(requires_grad=True)
         with self.autocast():
             real = self.judge(1 - 2 * (1 - self._engravings(count)[window]) * contrast)
@@ -128,8 +131,8 @@ class Run(paired.Run):
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """As ``paired``, and how far from, how varied beside and how copied from real drawings, as in cyclegan.py."""
-        part = data.batch(self.held_out, list(range(min(32, len(self.held_out.images)))), None)
-        shown = [nets.drawing(self.average(x.to(self.device))).cpu().clamp(0, 1) for x in torch.split(part.photos, 8)]
+        part = batches.batch(self.held_out, list(range(min(32, len(self.held_out.images)))), None)
+        shown = [munet.drawing(self.average(x.to(self.device))).cpu().clamp(0, 1) for x in torch.split(part.photos, 8)]
         sheet = (torch.cat(shown) * part.mattes + 1 - part.mattes).expand(-1, 3, -1, -1) * 2 - 1
         known, new = (
             features.embed(self.features, levelled(pictures_of(d, 64)).expand(-1, 3, -1, -1) * 2 - 1)
@@ -151,7 +154,7 @@ def opened(drawings: Tensor, gaps: Tensor) -> Tensor:
 
 def pictures_of(source: Pictures, count: int) -> Tensor:
     """The first pictures as they are, (N, 3, 256, 256) in [-1, 1]."""
-    return data.to_tensor(pictures.look(source, 256, list(range(len(source.images)))[:count]))
+    return batches.to_tensor(pictures.look(source, 256, list(range(len(source.images)))[:count]))
 
 
 def levelled(x: Tensor) -> Tensor:
@@ -174,7 +177,7 @@ def train(args: Args) -> Run:
             "give --init, a checkpoint that `paired` wrote or a style folder: engraving starts from a net that draws"
         )
     paired.check(args)
-    pairs, held_out = data.load(args.pairs, "train"), data.load(args.pairs, "val")
+    pairs, held_out = batches.load(args.pairs, "train"), batches.load(args.pairs, "val")
     run = Run(args, pairs, held_out, pictures.read(args.drawings, 256))
     if state is not None:
         run.restore(state)

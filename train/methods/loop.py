@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from streamtoon.types import U8
-from train import checkpoint, report
-from train.checkpoint import BadInput
-from train.sheet import write_png
+from train.methods import checkpoint, report
+from train.methods.checkpoint import BadInput
+from train.methods.sample_sheet import write_png
 
 
 @dataclass(kw_only=True)
@@ -237,7 +237,7 @@ def check(args: Args, **numbers: float | None) -> None:
 
 
 @torch.no_grad()
-def follow(average: nn.Module, net: nn.Module, decay: float, step: int) -> None:
+def update_ema(average: nn.Module, net: nn.Module, decay: float, step: int) -> None:
     """One step of the moving average (Polyak), quicker in the beginning."""
     decay = min(decay, (step + 1) / (step + 10))
     for a, b in zip(average.state_dict().values(), net.state_dict().values(), strict=True):

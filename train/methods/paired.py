@@ -17,9 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from streamtoon.types import U8
-from train import adopt, checkpoint, data, loop, metrics, nets, sheet
-from train.checkpoint import BadInput
-from train.data import Batch
+from train.data import batches as data
+from train.data.batches import Batch
+from train.evaluation import metrics
+from train.methods import checkpoint, loop
+from train.methods import sample_sheet as sheet
+from train.methods.checkpoint import BadInput
+from train.networks import munet
+from train.style_folder import load_weights
 
 
 @dataclass
@@ -62,7 +67,7 @@ class Args(loop.Args):
 
 def losses(logits: Tensor, batch: Batch, args: Args) -> dict[str, Tensor]:
     """The named terms of the loss, weighted. logits (N, 2, h, w) float32."""
-    out, target = nets.drawing(logits), batch.drawings
+    out, target = munet.drawing(logits), batch.drawings
     weight = (0.5 + batch.mattes) * focus(out.shape[-1], args.face).to(
         out.device
     )  # the person counts thrice what is behind
@@ -74,7 +79,7 @@ def losses(logits: Tensor, batch: Batch, args: Args) -> dict[str, Tensor]:
         terms["edges"] = args.edges * sum(((out.diff(dim=d)) - target.diff(dim=d)).abs().mean() for d in (2, 3))  # type: ignore[assignment]
     if args.tone:
         terms["tone"] = args.tone * (F.avg_pool2d(out, 8, 4) - F.avg_pool2d(target, 8, 4)).abs().mean()
-    terms["matte"] = args.matte * F.binary_cross_entropy_with_logits(logits[:, nets.MATTE :], batch.mattes)
+    terms["matte"] = args.matte * F.binary_cross_entropy_with_logits(logits[:, munet.MATTE :], batch.mattes)
     return terms
 
 
@@ -126,10 +131,10 @@ class Run(loop.Run):
         self.steps = args.steps
         self.args, self.pairs, self.held_out = args, pairs, held_out
         torch.manual_seed(args.seed)
-        self.net = nets.build(args.net, hatch=args.hatch).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = munet.build(args.net, hatch=args.hatch).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if args.init is not None:
             photos = data.batch(pairs, list(range(len(pairs.images)))[:32], None).photos
-            loop.start(self.net, adopt.start(args.init, photos)["ema"], args.init)
+            loop.start(self.net, load_weights.start(args.init, photos)["ema"], args.init)
         self.average = loop.averaged(self.net)
         self.optimiser = torch.optim.AdamW(self.net.parameters(), args.lr, (0.9, 0.99), weight_decay=args.weight_decay)
         self.parts = {"net": self.net, "ema": self.average, "optimiser": self.optimiser}
@@ -147,11 +152,11 @@ class Run(loop.Run):
             logits = self.net(photos.to(memory_format=torch.channels_last)).float()
         terms = losses(logits[:count], batch, args)
         if args.still:
-            now, after = nets.drawing(logits[: count // 2]), nets.drawing(logits[count:])
+            now, after = munet.drawing(logits[: count // 2]), munet.drawing(logits[count:])
             terms["still"] = args.still * (after - now).abs().mean()
         total = torch.stack(list(terms.values())).sum()
         self.descend(total, self.optimiser)
-        loop.follow(self.average, self.net, args.ema, self.step)
+        loop.update_ema(self.average, self.net, args.ema, self.step)
         return {"total": total.detach()} | {k: v.detach() for k, v in terms.items()}
 
     def validate(self) -> dict[str, float]:
@@ -172,8 +177,8 @@ def judge(average: torch.nn.Module, pairs: data.Pairs, device: torch.device, cou
     for n in range(0, len(picks), 8):
         part = data.batch(pairs, picks[n : n + 8], [[7, p] for p in picks[n : n + 8]])
         logits = average(part.photos.to(device, memory_format=torch.channels_last)).cpu()
-        outs.append(nets.drawing(logits).clamp(0, 1))
-        mattes.append(nets.matte(logits).clamp(0, 1))
+        outs.append(munet.drawing(logits).clamp(0, 1))
+        mattes.append(munet.matte(logits).clamp(0, 1))
         targets.append(part.drawings)
         persons.append(part.mattes)
     out, target = torch.cat(outs), torch.cat(targets)
@@ -185,8 +190,8 @@ def judge(average: torch.nn.Module, pairs: data.Pairs, device: torch.device, cou
 
 def check(args: Args) -> None:
     """Raise BadInput where the arguments cannot work."""
-    if args.net not in nets.NETS:
-        raise BadInput(f"there is no net {args.net!r}; choose from {', '.join(nets.NETS)}")
+    if args.net not in munet.NETS:
+        raise BadInput(f"there is no net {args.net!r}; choose from {', '.join(munet.NETS)}")
     loop.check(args, steps=args.steps, batch=args.batch)
 
 

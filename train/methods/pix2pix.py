@@ -19,11 +19,15 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from streamtoon.types import U8
-from train import checkpoint, compare, data, features, loop, metrics, nets, paired, pictures, prepare, sheet
-from train.checkpoint import BadInput
-from train.discriminators import Patch, least_squares, same_change
-from train.features import SqueezeNet
-from train.pictures import Pictures
+from train.data import batches, pictures, prepare
+from train.data.pictures import Pictures
+from train.evaluation import features, metrics, sketch_pairs
+from train.evaluation.features import SqueezeNet
+from train.methods import checkpoint, loop, paired
+from train.methods import sample_sheet as sheet
+from train.methods.checkpoint import BadInput
+from train.networks import munet
+from train.networks.discriminator import Patch, least_squares, same_change
 
 Pair = tuple[Tensor, Tensor]  # what is given, what is wanted: (N, 3, size, size) in [-1, 1] each
 
@@ -71,17 +75,17 @@ class Args(loop.Args):
 def read(args: Args) -> tuple[list[Pictures], list[Pictures]]:
     """[given, wanted] to train on, and held out (the ``val`` split). Raises BadInput where there are too few."""
     side, kept = round(args.size * pictures.ROOM), dict[str, list[tuple[U8, U8]]](train=[], val=[], test=[])
-    for name, pair in compare.read(args.pairs).items():
+    for name, pair in sketch_pairs.read(args.pairs).items():
         kept["train" if args.held_out else prepare.split_of(name)].append(pair)
     if args.held_out:
-        kept["val"] = list(compare.read(args.held_out).values())
+        kept["val"] = list(sketch_pairs.read(args.held_out).values())
     while len(kept["val"]) < 2 and len(kept["train"]) > 1:  # the hash put nobody there: a small folder
         kept["val"].append(kept["train"].pop())
     if len(kept["train"]) < 2:
         raise BadInput(f"{args.pairs} holds {len(kept['train'])} pairs to train on; at least 2 are needed")
     ways = (0, 1) if args.direction == "to-drawing" else (1, 0)
     train, val = (
-        [Pictures(compare.resized([pair[n] for pair in kept[split]], (side, side)), 1.0) for n in ways]
+        [Pictures(sketch_pairs.resized([pair[n] for pair in kept[split]], (side, side)), 1.0) for n in ways]
         for split in ("train", "val")
     )
     return train, val
@@ -99,7 +103,7 @@ class Run(loop.Run):
         self.steps = -(-len(self.pairs[0].images) * args.epochs // (args.batch * self.accelerator.num_processes))
         torch.manual_seed(args.seed)
         hatch = args.direction == "to-drawing"
-        self.net = nets.build(args.net, args.size, hatch=hatch, heads=3).to(self.device)
+        self.net = munet.build(args.net, args.size, hatch=hatch, heads=3).to(self.device)
         self.average = loop.averaged(self.net)
         self.judge = Patch(6, args.width, args.layers, spectral=True).to(self.device)
         self.optimiser = torch.optim.Adam(self.net.parameters(), args.lr, (0.5, 0.999))
@@ -123,7 +127,7 @@ class Run(loop.Run):
                 group["lr"] = rate * min(1.0, 2 * (1 - done))
         joined, change = bool(args.gan) and done >= 0.2, same_change(len(given), self.device)
         with self.autocast():
-            out = nets.picture(self.net(given).float())
+            out = munet.picture(self.net(given).float())
         terms = {"pixel": args.pixel * F.l1_loss(out, wanted) / 2}  # the range is 2 here, 1 elsewhere
         one, two = ((x.flatten(0, 1)[:, None] + 1) / 2 for x in (out, wanted))
         if args.similar:
@@ -142,7 +146,7 @@ class Run(loop.Run):
                 terms["gan"] = args.gan * least_squares(self.judge(change(torch.cat([given, out], dim=1))), 1.0)
         total = torch.stack(list(terms.values())).sum()
         self.descend(total, self.optimiser)
-        loop.follow(self.average, self.net, args.ema, self.step)
+        loop.update_ema(self.average, self.net, args.ema, self.step)
         terms["judge"] = torch.zeros((), device=self.device)
         if joined:
             self.judge.requires_grad_(requires_grad=True)
@@ -156,8 +160,8 @@ class Run(loop.Run):
     @torch.no_grad()
     def _drawn(self, pairs: list[Pictures], count: int) -> tuple[Tensor, Tensor, Tensor]:
         which = list(range(len(pairs[0].images)))[:count]
-        given, wanted = (data.to_tensor(pictures.look(p, self.args.size, which)) for p in pairs)
-        parts = [nets.picture(self.average(x.to(self.device)).float()).cpu() for x in torch.split(given, 8)]
+        given, wanted = (batches.to_tensor(pictures.look(p, self.args.size, which)) for p in pairs)
+        parts = [munet.picture(self.average(x.to(self.device)).float()).cpu() for x in torch.split(given, 8)]
         return given, torch.cat(parts), wanted
 
     def validate(self) -> dict[str, float]:
@@ -184,8 +188,8 @@ def begin(args: Args) -> Run:
         paths = {"pairs", "held_out", "out", "squeezenet"}
         free = paths | {"resume", "max_minutes", "bf16", "every", "threads", "tensorboard"}
         args = replace(args, **{f.name: state["args"][f.name] for f in fields(Args) if f.name not in free})
-    if args.net not in nets.NAMES:
-        raise BadInput(f"there is no net {args.net!r}; choose from {', '.join(nets.NAMES)}")
+    if args.net not in munet.NAMES:
+        raise BadInput(f"there is no net {args.net!r}; choose from {', '.join(munet.NAMES)}")
     loop.check(args, epochs=args.epochs, batch=args.batch, size=args.size, width=args.width, layers=args.layers)
     if args.size % 64:
         raise BadInput(f"--size is {args.size}; it must be a multiple of 64")
@@ -203,13 +207,13 @@ def train(args: Args) -> Run:
     def make(step: int) -> Pair:
         first = (step * ranks + run.rank) * args.batch
         places = range(first, first + args.batch)
-        chosen = list(zip(data.picks(args.seed, places, total), places, strict=True))
+        chosen = list(zip(batches.picks(args.seed, places, total), places, strict=True))
         given, wanted = (
             np.stack([_view(kind, args, n, place) for n, place in chosen]) for kind in run.pairs
         )  # both by the same random numbers: a pair moves together
-        return data.to_tensor(given), data.to_tensor(wanted)
+        return batches.to_tensor(given), batches.to_tensor(wanted)
 
-    return run.train(data.ahead(make, run.step))
+    return run.train(batches.ahead(make, run.step))
 
 
 def _view(source: Pictures, args: Args, n: int, place: int) -> U8:

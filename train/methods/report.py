@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import cv2
 
-from train.checkpoint import write_text
-from train.prepare import read_rgb
+from train.data.prepare import read_rgb
+from train.methods.checkpoint import write_text
 
 SHEETS: Final = 24  # at most so many in one report, spread over the run, first and last among them
 STYLE: Final = (

@@ -10,16 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from streamtoon.types import U8
-from train import data, nets
-from train.checkpoint import write_bytes
+from train.data import batches
+from train.methods.checkpoint import write_bytes
+from train.networks import munet
 
 
 @torch.no_grad()
 def draw(net: nn.Module, images: U8) -> U8:
     """(N, h, w, 3) uint8 RGB -> (N, h, w, 4) uint8 RGBA, as the exported graph does it."""
     device = next(net.parameters()).device
-    logits = net.eval()(data.to_tensor(images).to(device, memory_format=torch.channels_last)).cpu()
-    parts = torch.cat([nets.drawing(logits).expand(-1, 3, -1, -1), nets.matte(logits)], dim=1)
+    logits = net.eval()(batches.to_tensor(images).to(device, memory_format=torch.channels_last)).cpu()
+    parts = torch.cat([munet.drawing(logits).expand(-1, 3, -1, -1), munet.matte(logits)], dim=1)
     return (parts * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
 
@@ -34,10 +35,10 @@ def tile(rows: list[U8]) -> U8:
     return np.vstack([np.hstack(list(row)) for row in rows])
 
 
-def samples(net: nn.Module, pairs: data.Pairs, count: int = 10) -> U8:
+def samples(net: nn.Module, pairs: batches.Pairs, count: int = 10) -> U8:
     """``count`` held-out people: degraded photo, drawing, drawing on paper by the net's matte, teacher."""
     picks = list(range(0, len(pairs.images), max(1, len(pairs.images) // count)))[:count]
-    part = data.batch(pairs, picks, [[7, p] for p in picks])
+    part = batches.batch(pairs, picks, [[7, p] for p in picks])
     photos = to_u8(part.photos)
     drawn = draw(net, photos)
     teacher = (part.drawings * 255).to(torch.uint8).expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy()

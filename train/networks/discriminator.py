@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 from torch.nn.utils.parametrizations import spectral_norm
 
-from train.generators import normal
+from train.networks.reference import normal
 
 
 class Patch(nn.Module):

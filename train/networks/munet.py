@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-from train.generators import ResNet9, UNet
+from train.networks.reference import ResNet9, UNet
 from train.teachers.ink import texture
 
 DRAWING, MATTE = 0, 1  # channels of what a generator returns

@@ -20,13 +20,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-import engines.openvino
-from streamtoon.find import Finder
+import engines.runtimes.openvino
+from streamtoon.pipeline.find import Finder
 from streamtoon.types import U8
-from train import artefacts, checkpoint, nets, prepare
-from train.checkpoint import BadInput, write_bytes, write_text
-from train.degrade import degrade
-from train.nets import DRAWING, MATTE, MUNet
+from train.data import prepare
+from train.data.degrade_camera import degrade
+from train.evaluation import artefacts
+from train.methods import checkpoint
+from train.methods.checkpoint import BadInput, write_bytes, write_text
+from train.networks import munet
+from train.networks.munet import DRAWING, MATTE, MUNet
 
 NEED: Final = {"fp32": 55.0, "fp16": 45.0}  # PSNR against torch in dB, over drawings and mattes of the same pictures
 
@@ -76,7 +79,7 @@ class DeployedPicture(nn.Module):
     def forward(self, crops: Tensor) -> Tensor:
         """(N, h, w, 3) uint8 RGB -> (N, h, w, 4) uint8 RGBA."""
         x = crops.to(next(self.net.parameters()).dtype).permute(0, 3, 1, 2)
-        rgb = ((nets.picture(self.net(x * (1 / 127.5) - 1)) + 1) * 127.5).round().clamp(0, 255)
+        rgb = ((munet.picture(self.net(x * (1 / 127.5) - 1)) + 1) * 127.5).round().clamp(0, 255)
         rgba = torch.cat([rgb, torch.full_like(rgb[:, :1], 255)], dim=1)
         return rgba.permute(0, 2, 3, 1).to(torch.uint8)
 
@@ -100,7 +103,7 @@ class Deployed(nn.Module):
         self.net.out.weight.data = last.weight.data[rows]
         self.net.out.bias.data = last.bias.data[rows]
         for name, values in (
-            ("gain", [nets.REACH[h][0] for h in heads]), ("shift", [nets.REACH[h][1] for h in heads]),
+            ("gain", [munet.REACH[h][0] for h in heads]), ("shift", [munet.REACH[h][1] for h in heads]),
             ("base", [*ink, 0]), ("span", [p - i for p, i in zip(paper, ink, strict=True)] + [255]),
         ):  # fmt: skip
             self.register_buffer(name, torch.tensor(values).float().view(1, 4, 1, 1))
@@ -189,7 +192,7 @@ def run_onnx(data: bytes, crops: U8) -> U8:
     with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
         file.write(data)
         file.flush()
-        engine = engines.openvino.load(Path(file.name), precision="f32")
+        engine = engines.runtimes.openvino.load(Path(file.name), precision="f32")
     try:
         return engine(crops)
     finally:
@@ -220,7 +223,7 @@ def deploy(state: dict[str, Any], args: Args) -> Deployed | DeployedPicture:
         raise BadInput("the checkpoint has learned one direction only; leave --direction out")
     heads = 3 if "method" in known else 2  # cyclegan and pix2pix give pictures
     try:
-        net = nets.build(known["net"], size_of(state, args), hatch=known.get("hatch", there), heads=heads)
+        net = munet.build(known["net"], size_of(state, args), hatch=known.get("hatch", there), heads=heads)
         net.load_state_dict(state["ema" if there else "ema_back"])
     except (KeyError, RuntimeError) as error:
         raise BadInput(f"the checkpoint does not fit its net: {str(error).splitlines()[0]}") from None

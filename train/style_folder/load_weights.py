@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from train import checkpoint
-from train.checkpoint import BadInput
-from train.nets import MUNet
+from train.methods import checkpoint
+from train.methods.checkpoint import BadInput
+from train.networks.munet import MUNet
 
 
 def start(source: Path, photos: Tensor, heads: int = 2) -> dict[str, Any]:

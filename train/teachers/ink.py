@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamtoon.types import F32, U8
-from train.landmarks import Contours
+from train.data.face_contours import Contours
 
 Floats = npt.NDArray[np.floating[Any]]
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from streamtoon.types import F32, U8
-from train.landmarks import Contours
+from train.data.face_contours import Contours
 from train.teachers import ink
 
 LAYERS = ((0.06, 0.22), (0.26, 0.24), (0.52, 0.26), (0.78, 0.22))  # (coverage it begins at, ink it adds)

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from streamtoon.types import U8
-from train.sheet import write_png
+from train.methods.sample_sheet import write_png
 
 HEAPS = torch.tensor([[-1.2, -0.8], [0.1, 1.3], [1.2, 0.3], [0.3, -0.9], [-0.8, 0.6]])
 SIZES = torch.tensor([0.34, 0.26, 0.18, 0.13, 0.09])

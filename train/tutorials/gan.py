@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from streamtoon.types import U8
-from train.sheet import write_png
+from train.methods.sample_sheet import write_png
 
 HEAPS, RADIUS, WIDTH = 8, 2.0, 0.05
 

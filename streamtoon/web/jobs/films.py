@@ -11,8 +11,8 @@ from subprocess import Popen
 from typing import Any, Final
 
 from streamtoon.errors import StreamtoonError, UsageError
-from streamtoon.web import child
-from streamtoon.web.sessions import BusyError, Session
+from streamtoon.web.jobs import worker
+from streamtoon.web.sessions.sessions import BusyError, Session
 from streamtoon.web.settings import Settings, check_choice
 
 WAITING: Final = 4  # films at most that wait behind the one being drawn
@@ -49,7 +49,7 @@ def look(file: Path, settings: Settings) -> Facts:
 
     Raises UsageError for one that is none or beyond a limit.
     """
-    said = child.ask("look", source=str(file))
+    said = worker.ask("look", source=str(file))
     rate, count, (width, height) = said["rate"], said["count"], said["size"]
     seconds = count / rate if count and rate else None
     if seconds is not None and seconds > 60 * settings.max_minutes:
@@ -95,21 +95,21 @@ class Films:
 
     def _run(self, session: Session, asked: Asked, gone: threading.Event) -> Iterator[dict[str, Any]]:
         output = session.place() / f"{asked.source.stem[:40] or 'film'}-drawn.mp4"
-        process = child.start(
+        process = worker.start(
             "film", source=str(asked.source), output=str(output), style=asked.style, region=asked.region,
             background=asked.background, private=asked.private, engine=self._settings.engine,
             threads=self._settings.threads, max_minutes=self._settings.max_minutes,
         )  # fmt: skip
         threading.Thread(target=_end_when, args=(gone, process), daemon=True).start()
         try:
-            for words in child.said(process):
+            for words in worker.said(process):
                 if gone.is_set():
                     break
                 if "error" in words:
                     raise UsageError(str(words["error"]))
                 yield {**words, "output": str(output)}
         finally:
-            child.stop(process)
+            worker.stop(process)
         if gone.is_set():
             raise StoppedError("stopped; nothing was kept")
 

@@ -11,11 +11,11 @@ from typing import Final, Self
 
 from PIL import Image, UnidentifiedImageError
 
-from streamtoon.blend import to_rgb
 from streamtoon.errors import UsageError
+from streamtoon.pipeline.blend import to_rgb
+from streamtoon.pipeline.toon import Toon
 from streamtoon.sources import images
-from streamtoon.toon import Toon
-from streamtoon.types import Drawn, Frame
+from streamtoon.types import Frame, OutputFrame
 from streamtoon.web.settings import Settings, make_toon
 
 KEPT: Final = 4  # toons; each holds a network and two detectors
@@ -41,7 +41,7 @@ class Stills:
         self._toons: OrderedDict[Choice, Toon] = OrderedDict()
         self._lock = threading.Lock()
 
-    def draw(self, frame: Frame, choice: Choice) -> Drawn:
+    def draw(self, frame: Frame, choice: Choice) -> OutputFrame:
         """The photo drawn; a photo without a face comes back as it was, unless all of it is drawn or papered."""
         with self._lock:
             toon = self._toons.pop(choice, None)
@@ -77,7 +77,7 @@ def read(file: Path) -> Frame:
     return Frame((images.load(file),), "rgb24", 0, Fraction(0))
 
 
-def save(drawn: Drawn, file: Path) -> str:
+def save(drawn: OutputFrame, file: Path) -> str:
     """Write ``drawn`` as a picture; its path."""
     Image.fromarray(to_rgb(drawn.planes, drawn.layout, drawn.colour)).save(file, compress_level=3)
     return str(file)

@@ -111,9 +111,9 @@ def ask(job: str, **arguments: Any) -> dict[str, Any]:
 
 def look(_: Say, *, source: str) -> dict[str, Any]:
     """Open a film and decode its first frame: frames a second, about how many, px. Raises as ``video.open`` does."""
-    from streamtoon.sources import video
+    from streamtoon.film import reader
 
-    with video.open(source, threads=1) as opened:
+    with reader.open(source, threads=1) as opened:
         return {"rate": float(opened.rate), "count": opened.count, "size": opened.size}
 
 
@@ -122,19 +122,19 @@ def film(
     threads: int, max_minutes: float,
 ) -> dict[str, Any]:  # fmt: skip
     """Draw a film; says how far it is, gives the summary. Raises as ``convert`` does."""
-    from streamtoon import engine as engine_of
-    from streamtoon import styles
-    from streamtoon.convert import Options, Progress, convert
+    from streamtoon import style_folder
     from streamtoon.errors import UsageError
-    from streamtoon.sources import video
-    from streamtoon.toon import Toon
+    from streamtoon.film import reader
+    from streamtoon.pipeline.toon import Toon
+    from streamtoon.workflows import engine_choice as engine_of
+    from streamtoon.workflows.convert import Options, Progress, convert
 
-    with video.open(source, threads=1) as opened:
+    with reader.open(source, threads=1) as opened:
         rate, size = float(opened.rate), opened.size
     toons: list[Toon] = []
 
     def make() -> Toon:
-        chosen = styles.load(style)
+        chosen = style_folder.load(style)
         drawer = engine_of.load(engine, chosen, threads=max(1, threads // 2))
         toon = Toon(chosen, drawer, region=region, background=background, private=private)  # type: ignore[arg-type]
         toons.append(toon)
@@ -160,15 +160,15 @@ def film(
 
 def bench(_: Say, *, style: str, engine: str, threads: int) -> dict[str, Any]:
     """``streamtoon bench`` on the portrait clip, shorter than the command's: somebody waits for it."""
-    from streamtoon import engine as engine_of
-    from streamtoon import styles
-    from streamtoon.bench import bench as measure
-    from streamtoon.bench import portrait_film
-    from streamtoon.meter import Meter
-    from streamtoon.toon import Toon
+    from streamtoon import style_folder
+    from streamtoon.bench.convert import bench as measure
+    from streamtoon.bench.convert import portrait_film
+    from streamtoon.pipeline.timings import Meter
+    from streamtoon.pipeline.toon import Toon
+    from streamtoon.workflows import engine_choice as engine_of
 
     def make(meter: Meter) -> Toon:
-        chosen = styles.load(style)
+        chosen = style_folder.load(style)
         return Toon(chosen, engine_of.load(engine, chosen, threads=max(1, threads // 2)), meter=meter)
 
     with tempfile.TemporaryDirectory(prefix="streamtoon-bench-") as folder:
@@ -180,10 +180,10 @@ def tryout(_: Say, *, folder: str, engine: str, threads: int) -> dict[str, Any]:
     """Check a style that is not trusted yet, and draw the embedded portrait with it; what there is to know about it."""
     from engines import EngineError
     from streamtoon.errors import UsageError
-    from streamtoon.web import parcel
-    from streamtoon.web.tryout import draw
+    from streamtoon.web.style_upload import archive
+    from streamtoon.web.style_upload.trial_drawing import draw
 
-    checked = parcel.check(Path(folder))
+    checked = archive.check(Path(folder))
     try:
         drawn = draw(folder, engine, threads)
     except EngineError as error:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from streamtoon.web.asgi import App, Message, Receive, Scope, Send, header, refuse
-from streamtoon.web.folder import files_in
+from streamtoon.web.middleware.asgi import App, Message, Receive, Scope, Send, header, refuse
+from streamtoon.web.middleware.hide_paths import UPLOAD
+from streamtoon.web.sessions.folder import files_in
 from streamtoon.web.settings import LOOPBACK, Settings
-from streamtoon.web.veil import UPLOAD
 
 API: Final = "/gradio_api/"
 ROUTES: Final = frozenset(
@@ -31,7 +31,7 @@ UPLOADS: Final = 20  # of the largest size, that may lie here at the same time
 SPARE: Final = 1_000_000_000  # bytes that are left free on the disk
 
 
-class Door:
+class AccessControl:
     """An ASGI app around another; ``root`` is the folder that uploads lie in."""
 
     def __init__(self, app: App, settings: Settings, root: Path) -> None:

@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from streamtoon.web.asgi import App, Message, Receive, Scope, Send, header, refuse
+from streamtoon.web.middleware.asgi import App, Message, Receive, Scope, Send, header, refuse
 
 TEXT: Final = (b"application/json", b"text/")
 BUILT: Final = (

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from streamtoon import styles
+from streamtoon import style_folder as styles
 from streamtoon.errors import UsageError
-from streamtoon.web.folder import Folder, files_in
+from streamtoon.web.sessions.folder import Folder, files_in
 from streamtoon.web.settings import Settings
 
 KEPT: Final = 24

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from streamtoon.web.notices import notice
+from streamtoon.web.messages import notice
 
 
 def raw(component: gr.components.Component) -> None:

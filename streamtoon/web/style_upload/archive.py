@@ -19,10 +19,10 @@ from typing import Final
 
 from PIL import Image, UnidentifiedImageError
 
-from streamtoon import styles
+from streamtoon import style_folder
 from streamtoon.errors import UsageError
 from streamtoon.types import Style
-from streamtoon.web import network, shapes
+from streamtoon.web.style_upload import memory, operators
 
 ENTRIES: Final = 24
 BYTES: Final = 160_000_000  # of everything unpacked
@@ -31,7 +31,7 @@ PICTURE: Final = 2_000_000  # bytes of the preview
 KINDS: Final = frozenset({".toml", ".onnx", ".md", ".txt", ".webp", ".png", ".jpg", ".jpeg"})
 PLAIN: Final = frozenset({"LICENSE", "LICENCE", "NOTICE"})
 PICTURES: Final = frozenset({".webp", ".png", ".jpg", ".jpeg"})
-LIMITS: Final = {".onnx": network.BYTES, **dict.fromkeys(PICTURES, PICTURE)}  # bytes of one file, TEXT for others
+LIMITS: Final = {".onnx": operators.BYTES, **dict.fromkeys(PICTURES, PICTURE)}  # bytes of one file, TEXT for others
 PREVIEW_PIXELS: Final = 4_000_000
 CHUNK: Final = 1 << 16
 
@@ -62,10 +62,10 @@ def check(folder: Path) -> Checked:
 
     Raises UsageError with the first thing that is wrong.
     """
-    style = styles.load(str(folder))
+    style = style_folder.load(str(folder))
     _check_name(style.name)
-    looked = network.look(style.onnx)
-    megabytes = shapes.look(style.onnx, style.size) / 1e6
+    looked = operators.look(style.onnx)
+    megabytes = memory.look(style.onnx, style.size) / 1e6
     kinds = len(looked.operators)
     found = [
         f"hash of {style.onnx.name} is the one in the card",
@@ -134,7 +134,7 @@ def _copy(file: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit: in
 def _check_name(name: str) -> None:
     if not (name.isascii() and name.replace("-", "").replace("_", "").isalnum() and len(name) <= 40):
         raise UsageError(f"the style's name {name[:60]!r} must be up to 40 letters, digits, - and _; change style.toml")
-    if name in styles.names():
+    if name in style_folder.names():
         raise UsageError(f"there is a style called {name!r} already; give yours another name in style.toml")
 
 
@@ -149,8 +149,8 @@ def _half(folder: Path, size: int) -> list[str]:
         raise UsageError(f"the card names {str(name)[:60]!r}, which is not in the zip; export the style again")
     if hashlib.sha256(file.read_bytes()).hexdigest() != card.get("fp16_sha256"):
         raise UsageError(f"{file.name} has another hash than the card says; export the style again")
-    network.look(file)
-    shapes.look(file, size)
+    operators.look(file)
+    memory.look(file, size)
     return [f"hash and operators of {file.name} too"]
 
 

@@ -12,15 +12,15 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from streamtoon import styles
-from streamtoon.blend import oval
-from streamtoon.crop import square
-from streamtoon.engine import load
+from streamtoon import style_folder
 from streamtoon.errors import UsageError
-from streamtoon.guard import hides
+from streamtoon.pipeline.blend import oval
+from streamtoon.pipeline.crop import square
+from streamtoon.pipeline.toon import Detected, DrawnCrops, Toon
+from streamtoon.privacy.guard import hides_face
 from streamtoon.sources import portrait
-from streamtoon.toon import Inked, Seen, Toon
 from streamtoon.types import U8, Frame
+from streamtoon.workflows.engine_choice import load
 
 PREVIEW: Final = "drawn.webp"
 SLOW: Final = 500.0  # ms a crop: a slower network is of no use
@@ -35,7 +35,7 @@ def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
 
     Raises UsageError for a drawing with artefacts that make it useless, EngineError where nothing can draw it.
     """
-    style = styles.load(folder)
+    style = style_folder.load(folder)
     engine = load(engine_name, style, threads=threads)
     with Toon(style, engine, region="head", background="keep", private=True) as toon:
         seen = toon.see(Frame((portrait.picture(),), "rgb24", 0, Fraction(0)))
@@ -48,7 +48,7 @@ def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
             raise UsageError(f"the network draws {drawn.shape}, the card says {style.size} px; export the style again")
         shows = bare(toon, seen, drawn)
     matte = float((drawn[..., 3] > 127).mean())
-    if not hides(cut, drawn):
+    if not hides_face(cut, drawn):
         raise UsageError("what it draws is empty or still the photo: it would hide nobody")
     if shows > BARE:
         raise UsageError(
@@ -66,14 +66,14 @@ def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
     return {"ms": round(ms, 1), "matte": round(matte, 3)}
 
 
-def bare(toon: Toon, seen: Seen, drawn: U8) -> float:
+def bare(toon: Toon, seen: Detected, drawn: U8) -> float:
     """Share of the portrait's face that shows more of the camera than of the drawing, once it is blended.
 
     drawn: (size, size, 4) uint8 RGBA of the first head. Blended over white and over black, what differs is the camera.
     """
     h, w = seen.frame.height, seen.frame.width
     white, black = (
-        toon.blend(Inked(replace(seen, frame=replace(seen.frame, planes=(sheet,))), [drawn])).planes[0].astype(int)
+        toon.blend(DrawnCrops(replace(seen, frame=replace(seen.frame, planes=(sheet,))), [drawn])).planes[0].astype(int)
         for sheet in (np.full((h, w, 3), 255, np.uint8), np.zeros((h, w, 3), np.uint8))
     )
     through = (white - black).mean(axis=2)

@@ -10,10 +10,12 @@ from typing import Any, Final
 import gradio as gr
 
 from streamtoon.errors import UsageError
-from streamtoon.web import films, look, uploads
-from streamtoon.web.films import Asked, Films, StoppedError
-from streamtoon.web.notices import public, told
-from streamtoon.web.sessions import Sessions
+from streamtoon.web.jobs import films
+from streamtoon.web.jobs.films import Asked, Films, StoppedError
+from streamtoon.web.messages import public, told
+from streamtoon.web.sessions import uploads
+from streamtoon.web.sessions.sessions import Sessions
+from streamtoon.web.tabs import theme
 
 EMPTY: Final = "The film before and after will stand here. You can leave the other tabs running meanwhile."
 REEL: Final = '<rect x="3" y="5" width="18" height="14" rx="3"/><path d="M7 5v14M17 5v14M3 12h4M17 12h4"/>'
@@ -22,16 +24,16 @@ REEL: Final = '<rect x="3" y="5" width="18" height="14" rx="3"/><path d="M7 5v14
 def build(sessions: Sessions, line: Films) -> gr.Dropdown:
     """The tab's content; the style dropdown, which the Styles tab adds to."""
     minutes, megabytes = sessions.settings.max_minutes, sessions.settings.max_upload / 1e6
-    look.lead(
+    theme.lead(
         f"Films up to {minutes:g} minutes and {megabytes:g} MB. Sound, timing and everything outside the drawing stay."
     )
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=280, elem_classes="side"):
             film = gr.Video(sources=["upload"], label="Your film", elem_id="film-in", height=240)
             uploads.raw(film)
-            style = gr.Dropdown(look.style_choices(None), value="ink", label="Style", elem_id="film-style")
-            region = gr.Radio(look.REGIONS, value="head", label="What is drawn")
-            background = gr.Radio(look.BACKGROUNDS, value="keep", label="The rest of the picture")
+            style = gr.Dropdown(theme.style_choices(None), value="ink", label="Style", elem_id="film-style")
+            region = gr.Radio(theme.REGIONS, value="head", label="What is drawn")
+            background = gr.Radio(theme.BACKGROUNDS, value="keep", label="The rest of the picture")
             private = gr.Checkbox(
                 label="Never show an undrawn frame",
                 info="Frames without a face are held for half a second, then a card.",
@@ -40,7 +42,7 @@ def build(sessions: Sessions, line: Films) -> gr.Dropdown:
                 draw = gr.Button("Draw", variant="primary", elem_id="film-draw", interactive=False, min_width=120)
                 cancel = gr.Button("Cancel", elem_id="film-cancel", interactive=False, min_width=90)
         with gr.Column(scale=7, min_width=320):
-            news = gr.HTML(look.blank(EMPTY, REEL), elem_id="film-news")
+            news = gr.HTML(theme.blank(EMPTY, REEL), elem_id="film-news")
             with gr.Row(elem_id="film-pair", visible=False) as pair:
                 before = gr.Video(label="Before", interactive=False, elem_id="film-before", min_width=240, buttons=[])
                 after = gr.Video(label="After", interactive=False, elem_id="film-after", min_width=240, buttons=[])
@@ -50,17 +52,17 @@ def build(sessions: Sessions, line: Films) -> gr.Dropdown:
     def ready(path: str | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         off, hide = gr.update(interactive=False), gr.update(visible=False)
         if path is None:
-            yield gr.update(), off, look.blank(EMPTY, REEL), hide, hide
+            yield gr.update(), off, theme.blank(EMPTY, REEL), hide, hide
             return
-        yield gr.update(), off, look.notice("Looking at the film…"), hide, hide
+        yield gr.update(), off, theme.notice("Looking at the film…"), hide, hide
         try:
             facts = films.look(sessions.adopt(sessions.of(request), path), sessions.settings)
         except Exception:
-            yield None, off, look.blank(EMPTY, REEL), hide, hide
+            yield None, off, theme.blank(EMPTY, REEL), hide, hide
             raise
         length = "unknown length" if facts.seconds is None else f"{facts.seconds:.1f} s"
         words = f"Ready: {facts.size[0]} x {facts.size[1]} px, {facts.rate:.4g} frames a second, {length}."
-        yield gr.update(), gr.update(interactive=True), look.notice(words), hide, hide
+        yield gr.update(), gr.update(interactive=True), theme.notice(words), hide, hide
 
     @told
     def run(  # noqa: PLR0917
@@ -73,11 +75,11 @@ def build(sessions: Sessions, line: Films) -> gr.Dropdown:
         same, busy, free = gr.update(), _buttons(running=True), _buttons(running=False)
         asked = Asked(source, session.style(style), region, background, private)
         hide = gr.update(visible=False)
-        yield look.notice("Starting…"), hide, same, same, hide, *busy
+        yield theme.notice("Starting…"), hide, same, same, hide, *busy
         try:
             for words in line.draw(session, asked):
                 if "ahead" in words:
-                    yield look.notice(f"Waiting: {words['ahead']} before yours."), same, same, same, same, *busy
+                    yield theme.notice(f"Waiting: {words['ahead']} before yours."), same, same, same, same, *busy
                 elif "progress" in words:
                     yield bar(words["progress"]), same, same, same, same, *busy
                 else:
@@ -87,9 +89,9 @@ def build(sessions: Sessions, line: Films) -> gr.Dropdown:
                         gr.update(value=output, visible=True), *free,
                     )  # fmt: skip
         except StoppedError as stopped:
-            yield look.notice(str(stopped).capitalize() + "."), same, same, same, same, *free
+            yield theme.notice(str(stopped).capitalize() + "."), same, same, same, same, *free
         except Exception:
-            yield look.notice("The film was not drawn.", "bad"), same, same, same, same, *free
+            yield theme.notice("The film was not drawn.", "bad"), same, same, same, same, *free
             raise
 
     hidden: dict[str, Any] = {"api_visibility": "private"}
@@ -136,11 +138,11 @@ def told_summary(done: dict[str, Any]) -> str:
         ("Frames a second", f"{done['fps']:.1f}"),
         ("Size", f"{done['size'][0]} x {done['size'][1]} px"),
     ]
-    html = look.facts(pairs, label="What was done") + "".join(
-        look.notice(public(line[:1].upper() + line[1:])) for line in done["notices"]
+    html = theme.facts(pairs, label="What was done") + "".join(
+        theme.notice(public(line[:1].upper() + line[1:])) for line in done["notices"]
     )
     if done["damaged"]:
-        html += look.notice(f"The film is damaged: {public(done['damaged'])}. What could be read was drawn.", "bad")
+        html += theme.notice(f"The film is damaged: {public(done['damaged'])}. What could be read was drawn.", "bad")
     return html
 
 

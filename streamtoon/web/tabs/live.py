@@ -7,14 +7,14 @@ from typing import Any, Final
 
 import gradio as gr
 
-from streamtoon.meter import Meter
-from streamtoon.toon import Toon
-from streamtoon.web import look, stream_tab
-from streamtoon.web.media import Loop
-from streamtoon.web.notices import reason, told
-from streamtoon.web.peer import Peer
-from streamtoon.web.sessions import Session, Sessions
+from streamtoon.pipeline.timings import Meter
+from streamtoon.pipeline.toon import Toon
+from streamtoon.web.messages import reason, told
+from streamtoon.web.sessions.sessions import Session, Sessions
 from streamtoon.web.settings import make_toon
+from streamtoon.web.tabs import stream, theme
+from streamtoon.web.webrtc.media import Loop
+from streamtoon.web.webrtc.peer import Peer
 
 LIVE: Final = "live"  # the name under which a session closes it
 BACKGROUNDS: Final = [
@@ -29,21 +29,21 @@ def build(sessions: Sessions, media: Loop) -> gr.Dropdown:
     """The tab's content; the style dropdown, which the Styles tab adds to."""
     with gr.Row(elem_classes="live", equal_height=False):
         with gr.Column(scale=7, min_width=320):
-            gr.HTML(look.asset("stage.html"), elem_id="live-stage")
+            gr.HTML(theme.asset("stage.html"), elem_id="live-stage")
         with gr.Column(scale=3, min_width=260, elem_classes="side"):
             with gr.Row(elem_classes="actions"):
                 start = gr.Button("Start", variant="primary", elem_id="live-start", min_width=90)
                 stop = gr.Button("Stop", elem_id="live-stop", interactive=False, min_width=90)
             snap = gr.Button("Save a snapshot", elem_id="live-snap", interactive=False)
-            style = gr.Dropdown(look.style_choices(None), value="ink", label="Style", elem_id="live-style")
-            region = gr.Radio(look.REGIONS, value="head", label="What is drawn", elem_id="live-region")
+            style = gr.Dropdown(theme.style_choices(None), value="ink", label="Style", elem_id="live-style")
+            region = gr.Radio(theme.REGIONS, value="head", label="What is drawn", elem_id="live-region")
             background = gr.Radio(
                 BACKGROUNDS, value="paper", label="Behind it", elem_id="live-background",
                 info="“As it is” shows your room. Faces found are drawn or covered; one that is missed would show.",
             )  # fmt: skip
             mirror = gr.Checkbox(value=True, label="Mirror my view", elem_id="live-mirror")
     talk = gr.Textbox(visible=False)
-    stream_tab.build(sessions, style, region, background)
+    stream.build(sessions, style, region, background)
 
     chosen = [style, region, background]
 

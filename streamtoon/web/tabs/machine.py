@@ -8,13 +8,14 @@ from typing import Any, Final
 
 import gradio as gr
 
-from streamtoon import doctor
-from streamtoon.machine import Finding
-from streamtoon.meter import VERBS
-from streamtoon.styles import DEFAULT
-from streamtoon.web import child, look
-from streamtoon.web.notices import notice, public, told
-from streamtoon.web.sessions import BusyError, Session, Sessions
+from streamtoon.doctor import report
+from streamtoon.doctor.hardware import Finding
+from streamtoon.pipeline.timings import VERBS
+from streamtoon.style_folder import DEFAULT
+from streamtoon.web.jobs import worker
+from streamtoon.web.messages import notice, public, told
+from streamtoon.web.sessions.sessions import BusyError, Session, Sessions
+from streamtoon.web.tabs import theme
 
 WORDS: Final = {"ok": "ok", "missing": "not here", "broken": "broken"}
 PATIENCE: Final = 300.0  # seconds that a bench may take
@@ -22,14 +23,14 @@ PATIENCE: Final = 300.0  # seconds that a bench may take
 
 def build(sessions: Sessions, tab: gr.Tab) -> None:
     """The tab's content; it looks at the machine when the tab is opened."""
-    look.lead("What the machine behind this page has, and how fast it draws.")
+    theme.lead("What the machine behind this page has, and how fast it draws.")
     with gr.Row(equal_height=False):
         with gr.Column(scale=6, min_width=320):
             again = gr.Button("Look again", elem_id="machine-look")
-            table = gr.HTML(look.notice("Looking at the machine; that takes some seconds."), elem_id="machine-table")
+            table = gr.HTML(theme.notice("Looking at the machine; that takes some seconds."), elem_id="machine-table")
         with gr.Column(scale=4, min_width=300, elem_classes=["side", "bench"]):
             chart = gr.HTML(
-                look.notice(
+                theme.notice(
                     "Draws 120 frames of a portrait clip, 1280 x 720, and compares with decoding and encoding alone."
                 ),
                 elem_id="machine-chart",
@@ -41,7 +42,7 @@ def build(sessions: Sessions, tab: gr.Tab) -> None:
     @told
     def examine() -> tuple[str, bool]:
         with looking:  # it starts processes: one look at a time
-            return findings_table(doctor.examine()), True
+            return findings_table(report.examine()), True
 
     @told
     def first(seen: bool) -> tuple[Any, bool]:  # noqa: FBT001
@@ -53,10 +54,10 @@ def build(sessions: Sessions, tab: gr.Tab) -> None:
         if not busy.acquire(blocking=False):
             raise BusyError("somebody is measuring already; try again in a while")
         try:
-            yield look.notice("Measuring; that takes some seconds."), gr.update(interactive=False)
+            yield theme.notice("Measuring; that takes some seconds."), gr.update(interactive=False)
             result = measure(sessions, session)
         except Exception:
-            yield look.notice("It was not measured.", "bad"), gr.update(interactive=True)
+            yield theme.notice("It was not measured.", "bad"), gr.update(interactive=True)
             raise
         finally:
             busy.release()
@@ -70,16 +71,16 @@ def build(sessions: Sessions, tab: gr.Tab) -> None:
 
 def measure(sessions: Sessions, session: Session) -> dict[str, Any]:
     """The result of ``streamtoon bench`` with the default style, in a process of its own. Raises gr.Error."""
-    process = child.start("bench", style=DEFAULT, engine=sessions.settings.engine, threads=sessions.settings.threads)
+    process = worker.start("bench", style=DEFAULT, engine=sessions.settings.engine, threads=sessions.settings.threads)
     timer = threading.Timer(PATIENCE, process.kill)
     timer.start()
     try:
         session.note("bench", process.kill)
-        *_, last = child.said(process)
+        *_, last = worker.said(process)
     finally:
         timer.cancel()
         session.closing.pop("bench", None)
-        child.stop(process)
+        worker.stop(process)
     if "error" in last:
         raise notice(public(last["error"]))
     result: dict[str, Any] = last["done"]
@@ -96,12 +97,13 @@ def findings_table(findings: list[Finding]) -> str:
     )
     verdict = (
         "Everything that drawing needs is here."
-        if doctor.works(findings)
+        if report.works(findings)
         else "Something that drawing needs is missing."
     )
-    kind = "good" if doctor.works(findings) else "bad"
+    kind = "good" if report.works(findings) else "bad"
     return (
-        f'{look.notice(verdict, kind)}<div class="table"><table><caption class="unseen">What this machine has</caption>'
+        f'{theme.notice(verdict, kind)}<div class="table"><table>'
+        '<caption class="unseen">What this machine has</caption>'
         f'<thead><tr><th scope="col">State</th><th scope="col">What</th><th scope="col">Found</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
@@ -120,7 +122,7 @@ def bench_chart(result: dict[str, Any]) -> str:
         f'<dd><span style="width:{100 * value / longest:.1f}%"></span>{value:.2f} ms</dd></div>'
         for verb, value in ms.items()
     )
-    facts = look.facts(
+    facts = theme.facts(
         [
             ("Films drawn at", f"{result['fps']:.1f} fps"),
             ("Decode + encode alone", f"{result['floor_fps']:.1f} fps"),

@@ -13,10 +13,12 @@ from PIL import Image
 
 from streamtoon.errors import UsageError
 from streamtoon.types import Frame
-from streamtoon.web import look, stills, uploads
-from streamtoon.web.notices import told
-from streamtoon.web.sessions import Session, Sessions
-from streamtoon.web.stills import Choice, Stills
+from streamtoon.web.jobs import stills
+from streamtoon.web.jobs.stills import Choice, Stills
+from streamtoon.web.messages import told
+from streamtoon.web.sessions import uploads
+from streamtoon.web.sessions.sessions import Session, Sessions
+from streamtoon.web.tabs import theme
 
 EMPTY: Final = "Before and after will stand here, with a line between them that you can drag."
 FRAME: Final = '<rect x="3" y="4" width="18" height="16" rx="3"/><path d="M12 4v16m-5-6-1.5-2L7 10m10 4 1.5-2L17 10"/>'
@@ -24,7 +26,7 @@ FRAME: Final = '<rect x="3" y="4" width="18" height="16" rx="3"/><path d="M12 4v
 
 def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
     """The tab's content; the style dropdown, which the Styles tab adds to."""
-    look.lead("Upload a photo, paste one, or take one. It stays in this session and goes when you close the page.")
+    theme.lead("Upload a photo, paste one, or take one. It stays in this session and goes when you close the page.")
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=280, elem_classes="side"):
             photo = gr.Image(
@@ -33,9 +35,9 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
                 alt_text="Your photo",
             )  # fmt: skip
             uploads.raw(photo)
-            style = gr.Dropdown(look.style_choices(None), value="ink", label="Style", elem_id="photo-style")
-            region = gr.Radio(look.REGIONS, value="head", label="What is drawn")
-            background = gr.Radio(look.BACKGROUNDS, value="keep", label="The rest of the picture")
+            style = gr.Dropdown(theme.style_choices(None), value="ink", label="Style", elem_id="photo-style")
+            region = gr.Radio(theme.REGIONS, value="head", label="What is drawn")
+            background = gr.Radio(theme.BACKGROUNDS, value="keep", label="The rest of the picture")
             draw = gr.Button("Draw", variant="primary", elem_id="photo-draw", interactive=False)
             every = gr.Button("Try every style", elem_id="photo-every", interactive=False)
         with gr.Column(scale=7, min_width=320):
@@ -43,7 +45,7 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
                 label="Before and after", type="filepath", interactive=False, elem_id="photo-pair", max_height=620,
                 buttons=["fullscreen"], visible=False,
             )  # fmt: skip
-            news = gr.HTML(look.blank(EMPTY, FRAME), elem_id="photo-news")
+            news = gr.HTML(theme.blank(EMPTY, FRAME), elem_id="photo-news")
             keep = gr.DownloadButton("Download the drawing", visible=False, elem_id="photo-keep")
             all_styles = gr.Gallery(
                 label="Every style", columns=2, object_fit="contain", visible=False, elem_id="photo-all",
@@ -54,7 +56,7 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
     def ready(path: str | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         on, off = gr.update(interactive=True), gr.update(interactive=False)
         hide = gr.update(visible=False)
-        rest = gr.update(value=None, visible=False), hide, look.blank(EMPTY, FRAME), hide
+        rest = gr.update(value=None, visible=False), hide, theme.blank(EMPTY, FRAME), hide
         yield gr.update(), off, off, *rest
         if path is not None:
             try:
@@ -76,7 +78,7 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
         session = sessions.of(request)
         made = [
             (_draw(sessions, drawer, session, path, (name, region, background)).after, title)
-            for title, name in look.style_choices(session)
+            for title, name in theme.style_choices(session)
         ]
         return gr.update(value=made, visible=True)
 
@@ -107,7 +109,7 @@ def _draw(sessions: Sessions, drawer: Stills, session: Session, path: str | None
     seconds = time.perf_counter() - began
     place = session.place()
     after = stills.save(drawn, place / f"{file.stem[:40] or 'photo'}-{style}.png")
-    words = look.facts(
+    words = theme.facts(
         [
             ("Faces drawn", str(drawn.faces)),
             ("Took", f"{1000 * seconds:.0f} ms"),
@@ -116,7 +118,7 @@ def _draw(sessions: Sessions, drawer: Stills, session: Session, path: str | None
         label="What was done",
     )
     if drawn.state == "passthrough":
-        words = look.notice(
+        words = theme.notice(
             "No face was found, so the photo is as it was. Try “Everything”, or a closer picture.", "bad"
         )
     return Made(_before(frame, place), after, words)

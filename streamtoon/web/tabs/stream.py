@@ -12,17 +12,17 @@ import cv2
 import gradio as gr
 import numpy as np
 
-from streamtoon.blend import from_rgb, to_rgb
 from streamtoon.errors import UsageError
-from streamtoon.guard import Safe
+from streamtoon.image.letterbox import CALLS
+from streamtoon.pipeline.blend import from_rgb, to_rgb
+from streamtoon.pipeline.toon import Toon
+from streamtoon.privacy.guard import OutputGate
 from streamtoon.sinks import check
-from streamtoon.sinks.letterbox import CALLS
-from streamtoon.toon import Toon
 from streamtoon.types import U8, Frame
-from streamtoon.web import look
-from streamtoon.web.notices import told
-from streamtoon.web.sessions import Session, Sessions
+from streamtoon.web.messages import told
+from streamtoon.web.sessions.sessions import Session, Sessions
 from streamtoon.web.settings import make_toon
+from streamtoon.web.tabs import theme
 
 STREAM: Final = "live"  # a session has one of the two
 EVERY: Final = 0.1  # seconds between two pictures
@@ -36,7 +36,7 @@ class Stream:
     def __init__(self) -> None:
         self._toon: Toon | None = None
         self._chosen: tuple[str, ...] = ()
-        self._safe: Safe | None = None
+        self._safe: OutputGate | None = None
         self._lock = threading.Lock()
         self._index = 0
         self._used = time.monotonic()
@@ -64,7 +64,7 @@ class Stream:
                 self._close()
                 self._toon, self._chosen = make(chosen), chosen
             if self._safe is None:
-                self._safe = Safe(frame, self._toon.style.paper)
+                self._safe = OutputGate(frame, self._toon.style.paper)
             else:
                 self._safe.put(self._toon(frame))
             _, drawn = self._safe.take(0, 0)
@@ -92,12 +92,12 @@ def build(sessions: Sessions, *chosen: gr.components.Component) -> None:
                 sources=["webcam"], streaming=True, label="Camera (stays with you until you press record)",
                 elem_id="stream-camera", height=300, webcam_options=gr.WebcamOptions(mirror=False),
             )  # fmt: skip
-            drawn = gr.HTML(look.blank("The drawing appears here.", FACE), elem_id="stream-drawn")
+            drawn = gr.HTML(theme.blank("The drawing appears here.", FACE), elem_id="stream-drawn")
 
     @told
     def step(picture: U8 | None, style: str, region: str, background: str, request: gr.Request) -> str:
         if picture is None:
-            return look.blank("The drawing appears here.", FACE)
+            return theme.blank("The drawing appears here.", FACE)
         session = sessions.of(request)
         stream = _stream(sessions, session)
         settings = sessions.settings

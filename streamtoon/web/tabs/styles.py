@@ -11,12 +11,15 @@ from typing import Any, Final
 
 import gradio as gr
 
-from streamtoon import styles
+from streamtoon import style_folder
 from streamtoon.types import Style
-from streamtoon.web import child, look, parcel, uploads
-from streamtoon.web.notices import told
-from streamtoon.web.sessions import BusyError, Session, Sessions
-from streamtoon.web.tryout import PREVIEW
+from streamtoon.web.jobs import worker
+from streamtoon.web.messages import told
+from streamtoon.web.sessions import uploads
+from streamtoon.web.sessions.sessions import BusyError, Session, Sessions
+from streamtoon.web.style_upload import archive as parcel
+from streamtoon.web.style_upload.trial_drawing import PREVIEW
+from streamtoon.web.tabs import theme
 
 MINE: Final = 6  # styles a session may bring
 KINDS: Final = {".webp": "webp", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
@@ -25,7 +28,7 @@ METRICS: Final = ("PSNR dB", "SSIM", "MS-SSIM", "matte IoU")
 
 def build(sessions: Sessions, dropdowns: list[gr.Dropdown]) -> None:
     """The tab's content; ``dropdowns`` get every style that is brought."""
-    look.lead("Every style is a small network and a card that says where it is from. Bring your own as a zip.")
+    theme.lead("Every style is a small network and a card that says where it is from. Bring your own as a zip.")
     cards = gr.HTML(gallery(None), elem_id="style-cards")
     with gr.Row(equal_height=False, elem_classes="bring"):
         with gr.Column(scale=4, min_width=280):
@@ -35,7 +38,7 @@ def build(sessions: Sessions, dropdowns: list[gr.Dropdown]) -> None:
             uploads.raw(upload)
         with gr.Column(scale=6, min_width=300):
             report = gr.HTML(
-                look.notice(
+                theme.notice(
                     "Checked before use: paths and sizes in the zip, the hash, the network's operators, its preview, "
                     "and a drawing of the embedded portrait. Only this page can use it, and it goes when you leave."
                 ),
@@ -48,13 +51,13 @@ def build(sessions: Sessions, dropdowns: list[gr.Dropdown]) -> None:
         if path is None:
             return
         session = sessions.of(request)
-        yield look.notice("Checking…"), gr.update(), gr.update(), *same
+        yield theme.notice("Checking…"), gr.update(), gr.update(), *same
         try:
             found = take(sessions, session, sessions.adopt(session, path))
         except Exception:
-            yield look.notice("This style was not taken.", "bad"), gr.update(), None, *same
+            yield theme.notice("This style was not taken.", "bad"), gr.update(), None, *same
             raise
-        choices = gr.update(choices=look.style_choices(session))
+        choices = gr.update(choices=theme.style_choices(session))
         yield _checked(found), gallery(session), None, *[choices] * len(dropdowns)
 
     upload.upload(
@@ -72,7 +75,7 @@ def take(sessions: Sessions, session: Session, archive: Path) -> list[str]:
     folder = session.folder / f"style-{secrets.token_hex(8)}"
     unpacked = parcel.unpack(archive, folder)
     try:
-        done = child.ask(
+        done = worker.ask(
             "tryout", folder=str(folder), engine=sessions.settings.engine, threads=sessions.settings.threads
         )
         with session.lock:
@@ -89,13 +92,13 @@ def take(sessions: Sessions, session: Session, archive: Path) -> list[str]:
 
 def _checked(found: list[str]) -> str:
     items = "".join(f"<li>{escape(line)}</li>" for line in found)
-    return f'{look.notice("Taken. You find it in every list of styles.", "good")}<ul class="checks">{items}</ul>'
+    return f'{theme.notice("Taken. You find it in every list of styles.", "good")}<ul class="checks">{items}</ul>'
 
 
 def gallery(session: Session | None) -> str:
     """The cards of every style a session can use, as HTML."""
-    names = styles.names() if session is None else session.style_names()
-    chosen = [styles.load(name if session is None else session.style(name)) for name in names]
+    names = style_folder.names() if session is None else session.style_names()
+    chosen = [style_folder.load(name if session is None else session.style(name)) for name in names]
     return f'<div class="cards">{"".join(_card(style) for style in chosen)}</div>'
 
 
@@ -108,9 +111,9 @@ def _card(style: Style) -> str:
     ]
     listed = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in rows if value)
     measured = [(name, value) for name, value in zip(METRICS, _row(text, "clean", "net"), strict=False) if value]
-    metrics = look.facts(measured, label="Measured on clean photos") if measured else ""
+    metrics = theme.facts(measured, label="Measured on clean photos") if measured else ""
     whole = f"<details><summary>The whole card</summary><pre>{escape(text)}</pre></details>" if text else ""
-    mine = "" if style.folder.parent == styles.FOLDER else '<span class="tag">yours</span>'
+    mine = "" if style.folder.parent == style_folder.FOLDER else '<span class="tag">yours</span>'
     return (
         f'<article class="card">{_picture(style)}<div class="card-text">'
         f"<h3>{escape(style.title or style.name)}{mine}</h3>"

@@ -10,10 +10,10 @@ from typing import Final
 import gradio as gr
 from gradio.themes.utils import colors, sizes
 
-from streamtoon import styles
-from streamtoon.web.sessions import Session
+from streamtoon import style_folder
+from streamtoon.web.sessions.sessions import Session
 
-ASSETS: Final = Path(__file__).parent / "assets"
+ASSETS: Final = Path(__file__).parent.parent / "assets"
 REGIONS: Final = [("Head and shoulders", "head"), ("Face only", "face"), ("Everything", "frame")]
 BACKGROUNDS: Final = [("As it is", "keep"), ("Paper", "paper"), ("Blurred", "blur"), ("Drawn too", "draw")]
 FONT: Final = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
@@ -93,7 +93,7 @@ def theme() -> gr.themes.Base:
 
 def style_choices(session: Session | None) -> list[tuple[str, str]]:
     """(what is read, name) of the embedded styles and of those a session brought."""
-    shipped = [(styles.load(name).title or name, name) for name in styles.names()]
+    shipped = [(style_folder.load(name).title or name, name) for name in style_folder.names()]
     mine = [] if session is None else [(f"{name} (yours)", name) for name in session.styles]
     return [(title[:1].upper() + title[1:], name) for title, name in [*shipped, *mine]]
 

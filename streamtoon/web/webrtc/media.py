@@ -21,11 +21,11 @@ from aiortc import MediaStreamTrack
 from aiortc.codecs import vpx
 from av import VideoFrame
 
-from streamtoon.live import Send
+from streamtoon.film.reader import samples
+from streamtoon.image.letterbox import CALLS, letterbox
 from streamtoon.sinks import check
-from streamtoon.sinks.letterbox import CALLS, letterbox
-from streamtoon.sources.video import samples
-from streamtoon.types import Drawn, Frame
+from streamtoon.types import Frame, OutputFrame
+from streamtoon.workflows.live import Send
 
 CLOCK: Final = 90_000  # ticks a second of RTP's clock for video
 BITRATE: Final = 2_500_000  # bits a second at most: at aiortc's own 500,000 the strokes of a drawing fall apart
@@ -119,7 +119,7 @@ class Outgoing(MediaStreamTrack):
     def __init__(self, media: Loop, size: tuple[int, int]) -> None:
         super().__init__()
         self._media, self._size = media, size
-        self._newest: Drawn | None = None
+        self._newest: OutputFrame | None = None
         self._fresh = asyncio.Event()
         self._began = time.monotonic()
         self.state = "card"  # of the picture sent last
@@ -127,13 +127,13 @@ class Outgoing(MediaStreamTrack):
     def __enter__(self) -> Send:
         return self.send
 
-    def send(self, drawn: Drawn) -> None:
+    def send(self, drawn: OutputFrame) -> None:
         """Send ``drawn``. Raises TypeError for anything but a Drawn."""
         check(drawn)
         self.state = drawn.state
         self._media.soon(self._put, drawn)
 
-    def _put(self, drawn: Drawn) -> None:
+    def _put(self, drawn: OutputFrame) -> None:
         self._newest = drawn
         self._fresh.set()
 

@@ -15,14 +15,14 @@ from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSession
 from aiortc.mediastreams import MediaStreamError
 
 from streamtoon.errors import UsageError
-from streamtoon.guard import Safe
-from streamtoon.live import Live
-from streamtoon.meter import Meter
-from streamtoon.sinks.letterbox import CALLS
-from streamtoon.toon import Toon
+from streamtoon.image.letterbox import CALLS
+from streamtoon.pipeline.timings import Meter
+from streamtoon.pipeline.toon import Toon
+from streamtoon.privacy.guard import OutputGate
 from streamtoon.types import Frame
-from streamtoon.web.media import Incoming, Loop, Outgoing
-from streamtoon.web.notices import public
+from streamtoon.web.messages import public
+from streamtoon.web.webrtc.media import Incoming, Loop, Outgoing
+from streamtoon.workflows.live import Live
 
 FPS: Final = 30.0  # pictures a second at most
 TELL: Final = 0.5  # seconds between two words about how it goes
@@ -58,7 +58,7 @@ class Peer:
         meter = Meter()
         outgoing = self._media.run(_made(self._media, self._size))
         toon = make_toon(meter)
-        safe = Safe(_blank(self._size), toon.style.paper)
+        safe = OutputGate(_blank(self._size), toon.style.paper)
         live = Live(self._incoming, toon, safe, [outgoing], fps=FPS, meter=meter, say=self._say)
         self._live = live
         try:

@@ -1,0 +1,1 @@
+"""One runtime a file; every module here is an engine."""

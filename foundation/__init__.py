@@ -1,0 +1,1 @@
+"""What every package shares: errors, files, progress. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Measurements: convert, live, flicker, engines."""

@@ -1,0 +1,1 @@
+"""Colour matrices, letterboxing and box arithmetic."""

@@ -1,0 +1,1 @@
+"""One frame's way: find, track, crop, draw, blend."""

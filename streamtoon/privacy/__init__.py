@@ -1,0 +1,1 @@
+"""What may leave. Nothing else decides it."""

@@ -1,0 +1,1 @@
+"""ASGI layers around Gradio's server."""

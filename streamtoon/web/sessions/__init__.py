@@ -1,0 +1,1 @@
+"""One session for each open page."""

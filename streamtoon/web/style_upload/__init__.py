@@ -1,0 +1,1 @@
+"""Styles that users bring, checked before they are used."""

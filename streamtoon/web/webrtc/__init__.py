@@ -1,0 +1,1 @@
+"""The browser's camera by WebRTC."""

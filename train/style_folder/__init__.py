@@ -1,0 +1,1 @@
+"""Checkpoints -> style folders, and back."""
