@@ -15,15 +15,15 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from foundation.errors import EngineError
+
+__all__ = ["AUTO", "MAX_BATCH", "NAMES", "U8", "Engine", "EngineError", "check_crops", "known", "load"]
+
 U8 = npt.NDArray[np.uint8]
 
 MAX_BATCH: Final = 8
 NAMES: Final = ("tensorrt", "onnxruntime", "openvino", "torch", "echo")
 AUTO: Final = ("tensorrt", "onnxruntime:gpu", "openvino")
-
-
-class EngineError(Exception):
-    """An engine cannot load or cannot draw; the message says which, why and what next."""
 
 
 class Engine(Protocol):
@@ -71,7 +71,7 @@ def load(
     for candidate in among if name == "auto" else (name,):
         kind, _, option = candidate.partition(":")
         try:
-            module = importlib.import_module(f"engines.{kind}")
+            module = importlib.import_module(f"engines.runtimes.{kind}")
             extra = {"plan": plan} if kind == "tensorrt" else {}
             engine: Engine = module.load(onnx_path, option or None, threads=threads, **extra)
         except ImportError as error:

@@ -1,10 +1,12 @@
-"""Every error this application raises on purpose; only ``cli.py`` turns one into a message and an exit code.
+"""Every error raised on purpose, here and in the other packages; only edges (cli, web, train's command) show one.
 
 StreamtoonError          exit 1: it could not be done (the message says what, why, what next)
 ├── UsageError           exit 2: it was asked wrongly (bad path, bad value, bad style folder)
 ├── ModelError           a face model is missing, unreachable or has the wrong hash
 ├── SourceError          a source cannot be opened, or holds nothing that can be read
-└── SinkError            a sink cannot be written
+├── SinkError            a sink cannot be written
+├── EngineError          an engine cannot load or cannot draw, or a plan cannot be compiled
+└── TrainingError        a training run cannot go on
 """
 
 
@@ -30,3 +32,11 @@ class SourceError(StreamtoonError):
 
 class SinkError(StreamtoonError):
     """A sink cannot be written."""
+
+
+class EngineError(StreamtoonError):
+    """An engine cannot load or cannot draw; the message says which, why and what next."""
+
+
+class TrainingError(StreamtoonError):
+    """A training run cannot go on."""
