@@ -6,7 +6,8 @@ StreamtoonError          exit 1: it could not be done (the message says what, wh
 ├── SourceError          a source cannot be opened, or holds nothing that can be read
 ├── SinkError            a sink cannot be written
 ├── EngineError          an engine cannot load or cannot draw, or a plan cannot be compiled
-└── TrainingError        a training run cannot go on
+├── TrainingError        a training run cannot go on
+└── ChildError           a process of its own gave no result: it crashed, was killed, took too long
 """
 
 
@@ -40,3 +41,14 @@ class EngineError(StreamtoonError):
 
 class TrainingError(StreamtoonError):
     """A training run cannot go on."""
+
+
+class ChildError(StreamtoonError):
+    """A process of its own gave no result: it crashed, was killed, took too long, or its function failed.
+
+    exception: name of the type that its function raised, empty where the process ended without raising.
+    """
+
+    def __init__(self, text: str, exception: str = "") -> None:
+        super().__init__(text)
+        self.exception = exception
