@@ -21,7 +21,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from streamtoon.cli import arguments as flags
-from streamtoon.cli import config_file, malloc_arenas
+from streamtoon.cli import config_file, console, malloc_arenas
 from streamtoon.errors import StreamtoonError, UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked: list[int] = []  # the exit code for the signal that came
     try:
         _heed(asked)
-        code = COMMANDS[args.command](args)
+        with console.shown():
+            code = COMMANDS[args.command](args)
     except KeyboardInterrupt:
         _say("stopped; nothing half-written was left")
         return 130

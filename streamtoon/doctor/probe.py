@@ -14,7 +14,7 @@ from typing import Final
 
 from streamtoon import style_folder
 
-CHILD: Final = "from streamtoon import trial; trial.run()"
+CHILD: Final = "from streamtoon.doctor import probe; probe.run()"
 
 
 def draw(engine_name: str) -> str:

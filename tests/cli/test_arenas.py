@@ -5,8 +5,8 @@ import pytest
 
 PROGRAM = """
 import ctypes, sys, threading
-from streamtoon import arenas
-if sys.argv[1] == "few" and not arenas.few():
+from streamtoon.cli.malloc_arenas import limit_malloc_arenas
+if sys.argv[1] == "few" and not limit_malloc_arenas():
     sys.exit("no glibc")
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
