@@ -78,7 +78,7 @@ def run(style, frames, engine=None, *, during=None, blank=CLIP[0], **options):
     """Run live over ``frames``; the pictures that left by the first sink, and the loop."""
     recorder, said = Recorder(), []
     toon = Toon(style, engine or Ink(), private=True, **options)
-    live = Live(iter(frames), toon, OutputGate(blank, style.paper), [recorder], fps=FPS, say=said.append)
+    live = Live(iter(frames), toon, OutputGate(blank, style.paper), [recorder], fps=FPS, on_fault=said.append)
     live.said = said
     if during is not None:
         threading.Thread(target=during, args=(live,), daemon=True).start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from engines import U8, Engine, EngineError
 from trt_build import cost, crops
 from trt_build.munet import munet
 from trt_build.resnet9 import resnet9
+
+log = logging.getLogger(__name__)
 
 SMALL: Final = (1, 2, 4, 8)  # batches of the plan that everything else uses
 LARGE: Final = (16, 32, 64, 256, 512)  # of another plan: what a card does at most
@@ -102,10 +105,10 @@ class _Run(NamedTuple):
     load: Callable[[], Engine]
 
 
-def bench_engines(style: str, networks: list[str], threads: int, say: Callable[[str], None]) -> Result:
+def bench_engines(style: str, networks: list[str], threads: int) -> Result:
     """Measure ``style`` and ``networks`` (styles, ONNX files); on a GPU a wider one and a full-size CycleGAN as well.
 
-    say: is told what is measured next, and every row. Raises EngineError for a network that cannot be read.
+    What is measured next, and every row, is logged. Raises EngineError for a network that cannot be read.
     """
     rows: list[Row] = []
     not_here: dict[str, str] = {}
@@ -125,7 +128,7 @@ def bench_engines(style: str, networks: list[str], threads: int, say: Callable[[
         for name in names:
             source = trt_build.read(name)
             for choices in _runs(source, threads, gpu=bool(gpu)):
-                rows += _measured(source, choices, rates, not_here, say)
+                rows += _measured(source, choices, rates, not_here)
     flop = {} if rates is None else {kind: round(rate / 1e12, 1) for kind, rate in rates.flop.items()}
     memory = None if rates is None else round(rates.memory / 1e9)
     return Result(gpu, library, flop, memory, rows, not_here)
@@ -170,12 +173,11 @@ def _measured(
     choices: tuple[_Run, ...],
     rates: cost.Rates | None,
     not_here: dict[str, str],
-    say: Callable[[str], None],
 ) -> list[Row]:
     """The rows of the first of ``choices`` that does not run out of GPU memory; what fails is added to ``not_here``."""
     for run in choices:
         what = f"{source.name}, {run.engine}, {run.precision}, {run.batches[-1]} crops, {run.callers} at a time"
-        say(what)
+        log.info(what)
         try:
             with closing(run.load()) as engine:
                 rows = _rows(source, run, engine, rates)
@@ -185,7 +187,7 @@ def _measured(
                 break
         else:
             for row in rows:
-                say(row.as_line())
+                log.info(row.as_line())
             return rows
     return []
 

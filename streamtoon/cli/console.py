@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from foundation.progress import Line
+
 if TYPE_CHECKING:
     from streamtoon.workflows.convert import Progress
 
@@ -20,58 +22,64 @@ def tell(text: str) -> None:
 
 
 class _Stderr(logging.Handler):
-    """Writes the bare message to whatever ``sys.stderr`` is at that moment; ``repeats``: also what was said before."""
-
-    def __init__(self, *, repeats: bool) -> None:
-        super().__init__(logging.INFO)
-        self._said: set[str] | None = None if repeats else set()
+    """Writes the bare message to whatever ``sys.stderr`` is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        tell(record.getMessage())
+
+
+class _Once(logging.Filter):
+    """Lets every text through once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
-        if self._said is not None:
-            if text in self._said:
-                return
-            self._said.add(text)
-        tell(text)
+        new = text not in self._told
+        self._told.add(text)
+        return new
+
+
+_STDERR: Final = _Stderr(logging.INFO)
 
 
 @contextlib.contextmanager
-def shown(*loggers: str, repeats: bool = True) -> Iterator[None]:
+def shown(*loggers: str) -> Iterator[None]:
     """Within: what ``loggers`` (none: every package of ours) log at INFO or above is printed, one bare line each."""
-    handler = _Stderr(repeats=repeats)
     found = [logging.getLogger(name) for name in loggers or PACKAGES]
     levels = [logger.level for logger in found]
     for logger in found:
-        logger.addHandler(handler)
+        logger.addHandler(_STDERR)
         logger.setLevel(logging.INFO)
     try:
         yield
     finally:
         for logger, level in zip(found, levels, strict=True):
-            logger.removeHandler(handler)
+            logger.removeHandler(_STDERR)
             logger.setLevel(level)
 
 
-class ProgressLine:
-    """convert's progress: one line on a terminal, rewritten; nothing where stderr is a file or a pipe."""
+@contextlib.contextmanager
+def each_line_once() -> Iterator[None]:
+    """Within: what is logged again in the same words is not printed again."""
+    once = _Once()
+    _STDERR.addFilter(once)
+    try:
+        yield
+    finally:
+        _STDERR.removeFilter(once)
 
-    def __init__(self) -> None:
-        self._used = False
+
+class FilmProgress(Line):
+    """convert's progress: frames done, frames a second, time left."""
 
     def __call__(self, progress: Progress) -> None:
         """Show it."""
-        if not sys.stderr.isatty():
-            return
-        self._used = True
         of = f"/{progress.total}" if progress.total else ""
         left = "" if progress.seconds_left is None else f", {_clock(progress.seconds_left)} left"
-        sys.stderr.write(f"\r{progress.frames}{of} frames, {progress.fps:.1f} fps{left}\x1b[K")
-        sys.stderr.flush()
-
-    def close(self) -> None:
-        """Leave the terminal's line clean."""
-        if self._used:
-            sys.stderr.write("\r\x1b[K")
+        self.show(f"{progress.frames}{of} frames, {progress.fps:.1f} fps{left}")
 
 
 def _clock(seconds: float) -> str:

@@ -2,66 +2,83 @@
 
 from __future__ import annotations
 
-import os
+import argparse
+import json
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-import trt_build
-from engines import U8
+from foundation.cores import available_cores
 from foundation.progress import Progress
-from streamtoon import style_folder
-from streamtoon.workflows import engine_choice
-from trt_build import cache as plans
-from trt_build import check, crops
+from streamtoon.cli.arguments import COMMON, STYLE, Flag
+
+if TYPE_CHECKING:
+    import trt_build
+    from engines import U8
+
+NAME: Final = "engine"
+HELP: Final = "compile plans for an NVIDIA GPU, list and check what draws"
+FLAGS: Final = (
+    *COMMON,
+    Flag("action", "", "positional", choices=("build", "list", "check", "clear"), required=True),
+    replace(STYLE, kind="positional"),
+    Flag("precision", "to build (default: fp16)", default="fp16", choices=("fp32", "fp16", "int8")),
+    Flag("crops", "folder of square pictures, or .npz, to check or calibrate on (default: portraits)"),
+    Flag("cache", "folder of the plans (default: this user's cache)"),
+    Flag("json", "print one JSON object", "switch", default=False),
+)
 
 
-def run(action: str, style: str, precision: str, *, json: bool, crops: Path | None, cache: Path | None) -> int:
-    """Do it and print what came of it; the exit code, 1 where an engine is refused.
+def run(args: argparse.Namespace) -> int:
+    """Do it and print what came of it; 1 where an engine is refused. Raises UsageError and EngineError."""
+    import trt_build
+    from streamtoon import style_folder
+    from trt_build import cache as plans
+    from trt_build import check
 
-    crops: pictures of one's own to check or calibrate on. cache: the plans' folder. Raises UsageError and EngineError.
-    """
-    folder = cache or plans.default()
+    folder = Path(args.cache) if args.cache else plans.default()
     refused: list[Any] = []
-    if action == "clear":
+    if args.action == "clear":
         count = plans.clear(folder)
         table, said = f"{folder}: {count} plans deleted", {"folder": str(folder), "deleted": count}
-    elif action == "list":
-        table, said = _listed(style, folder)
+    elif args.action == "list":
+        table, said = _listed(args.style, folder)
     else:
-        source = trt_build.read(style_folder.load(style).folder)
-        pictures = _pictures(crops, source.size)
-        if action == "build":
-            made = _build(source, precision, folder, pictures)
+        source = trt_build.read(style_folder.load(args.style).folder)
+        pictures = _pictures(Path(args.crops) if args.crops else None, source.size)
+        if args.action == "build":
+            made = _build(source, args.precision, folder, pictures)
             table, said = made.as_text(), made.as_json()
         else:
             with closing(Progress("checking")) as progress:
-                results = check.check(source, pictures, folder=folder, threads=_cores(), progress=progress)
+                results = check.check(source, pictures, folder=folder, threads=available_cores(), progress=progress)
             refused = check.refused(results)
             table, said = check.as_table(results), {"engines": [asdict(r) for r in results]}
-    print(_json(said) if json else table)
+    print(json.dumps(said) if args.json else table)
     return 1 if refused else 0
 
 
-def _json(said: object) -> str:
-    import json
-
-    return json.dumps(said)
-
-
 def _pictures(folder: Path | None, size: int) -> U8 | None:
+    from trt_build import crops
+
     return None if folder is None else crops.read(folder, size)
 
 
 def _build(source: trt_build.Source, precision: str, folder: Path, pictures: U8 | None) -> trt_build.Made:
+    import trt_build
+
     with closing(Progress()) as progress:
         return trt_build.plan(source, precision, folder=folder, calibration=pictures, progress=progress)
 
 
 def _listed(style: str, folder: Path) -> tuple[str, dict[str, Any]]:
     """Engines and plans, for people and for ``--json``."""
-    found, kept = engine_choice.there(style_folder.load(style), _cores()), plans.entries(folder)
+    from streamtoon import style_folder
+    from streamtoon.workflows import engine_choice
+    from trt_build import cache as plans
+
+    found, kept = engine_choice.there(style_folder.load(style), available_cores()), plans.entries(folder)
     lines = [f"{e.engine:12} {e.device or 'not here: ' + e.why}" for e in found]
     lines += ["", f"plans in {folder}: {len(kept) or 'none'}"]
     rows = []
@@ -71,7 +88,3 @@ def _listed(style: str, folder: Path) -> tuple[str, dict[str, Any]]:
         lines.append(f"{plan.path.name:40} {plan.size / 1e6:6.1f} MB  {what}")
         rows.append({"plan": str(plan.path), "bytes": plan.size, "made": plan.made, "key": key, "flaw": plan.flaw})
     return "\n".join(lines), {"engines": [asdict(e) for e in found], "folder": str(folder), "plans": rows}
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

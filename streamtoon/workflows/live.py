@@ -8,6 +8,7 @@ fewer new pictures there, never in an undrawn one.
 
 from __future__ import annotations
 
+import logging
 import statistics
 import threading
 import time
@@ -23,6 +24,8 @@ from streamtoon.pipeline.toon import Toon
 from streamtoon.privacy.guard import OutputGate
 from streamtoon.types import Frame, OutputFrame
 from streamtoon.workflows.threads import Latest
+
+log = logging.getLogger(__name__)
 
 Send = Callable[[OutputFrame], None]
 
@@ -48,7 +51,7 @@ class Live:
 
     fps      pictures a second that are sent, about
     threads  that drawing may use: every two of them draw a frame of their own at a time, more would only wait for them
-    say      is told of faults, one line each
+    on_fault is told of faults, one line each; a web session tells them on its own page
     """
 
     def __init__(
@@ -61,12 +64,12 @@ class Live:
         fps: float,
         threads: int = 2,
         meter: Meter | None = None,
-        say: Callable[[str], None] = lambda _: None,
+        on_fault: Callable[[str], None] = log.warning,
     ) -> None:
         self._frames, self._safe, self._sinks = frames, safe, sinks
         self._toon = self._drawing = toon
         self._toons = [toon]  # those not closed yet: one may be switched away before it drew
-        self._fps, self._flight, self._say = fps, max(1, threads // 2), say
+        self._fps, self._flight, self._on_fault = fps, max(1, threads // 2), on_fault
         self.meter = meter or Meter()
         self.new = 0  # drawn pictures that reached Safe
         self.latencies: deque[float] = deque(maxlen=100_000)  # seconds from capture to sent, of each new picture
@@ -177,7 +180,7 @@ class Live:
     def _fault(self, error: Exception) -> None:
         self._faults += 1
         if self._faults == FAULTS:
-            self._say(f"drawing fails, the card is shown: {' '.join(str(error).split()) or type(error).__name__}")
+            self._on_fault(f"drawing fails, the card is shown: {' '.join(str(error).split()) or type(error).__name__}")
 
     def _sender(self, send: Send) -> None:
         seen, patience, due = 0, 0.0, 0.0  # the card leaves at once

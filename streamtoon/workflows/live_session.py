@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -21,6 +22,8 @@ from streamtoon.privacy.guard import OutputGate
 from streamtoon.sources.pacing import play_in_real_time
 from streamtoon.types import U8, Colour, Frame
 from streamtoon.workflows.live import Live, Send
+
+log = logging.getLogger(__name__)
 
 CAMERA: Final = "webcam:"
 WINDOW: Final = "window:"
@@ -49,7 +52,7 @@ class Options:
     threads: int
 
 
-def session(options: Options, style: str, make_toon: Callable[[str, Meter], Toon], say: Callable[[str], None]) -> Live:
+def session(options: Options, style: str, make_toon: Callable[[str, Meter], Toon]) -> Live:
     """Run until the source ends or the user quits; the loop that ran. ``make_toon`` gets a style and the meter.
 
     Raises UsageError, SourceError, SinkError and EngineError.
@@ -57,15 +60,15 @@ def session(options: Options, style: str, make_toon: Callable[[str, Meter], Toon
     stop = threading.Event()
     meter = Meter()
     with ExitStack() as stack:
-        frames, size = _source(options, stop, say, stack)
+        frames, size = _source(options, stop, log.info, stack)
         blank = _blank(options.size or size)
         opened = [_sink(target, options, blank) for target in options.sinks if target != WINDOW]
         for notice in (line for sink in opened for line in getattr(sink, "notices", [])):
-            say(f"notice: {notice}")
+            log.info("notice: %s", notice)
         window = _window() if options.preview or WINDOW in options.sinks else None
         toon = make_toon(style, meter)
         safe = OutputGate(blank, toon.style.paper)
-        live = Live(frames, toon, safe, opened, fps=options.fps, threads=options.threads, meter=meter, say=say)
+        live = Live(frames, toon, safe, opened, fps=options.fps, threads=options.threads, meter=meter)
         failed: list[BaseException] = []
         # an event: a join that a signal interrupts takes the thread for ended (CPython 3.11 and 3.12, bpo-45274)
         ended = threading.Event()
@@ -88,7 +91,6 @@ def session(options: Options, style: str, make_toon: Callable[[str, Meter], Toon
                 ended=ended,
                 style=style,
                 make_toon=lambda n: make_toon(n, meter),
-                say=say,
             )
         finally:
             stop.set()
@@ -169,7 +171,6 @@ def _watch(
     ended: threading.Event,
     style: str,
     make_toon: Callable[[str], Toon],
-    say: Callable[[str], None],
 ) -> None:
     """Show the preview and answer its keys until the loop ends."""
     names, mirror, seen = style_folder.names(), options.mirror, 0
@@ -191,7 +192,7 @@ def _watch(
         elif key == "next":
             place = names.index(style) if style in names else -1
             style = names[(place + 1) % len(names)]
-            say(f"style {style}")
+            log.info("style %s", style)
             live.switch(make_toon(style))
 
 

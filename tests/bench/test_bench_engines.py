@@ -53,10 +53,10 @@ def small(tmp_path):
     return str(tmp_path / "small.onnx")
 
 
-def test_engines_here_are_measured_and_the_others_are_told(small):
-    told = []
-    result = engines.bench_engines(small, [], 1, told.append)
-    assert "small, openvino, its own, 8 crops, 1 at a time" in told
+def test_engines_here_are_measured_and_the_others_are_told(small, caplog):
+    caplog.set_level("INFO", engines.__name__)
+    result = engines.bench_engines(small, [], 1)
+    assert "small, openvino, its own, 8 crops, 1 at a time" in caplog.messages
     rows = {(r.engine, r.batch): r for r in result.rows}
     assert [b for e, b in rows if e == "openvino"] == [1, 2, 4, 8]
     assert all(0 < r.ms <= r.ms_p95 and r.crops_per_second > 0 for r in result.rows)
@@ -67,9 +67,9 @@ def test_engines_here_are_measured_and_the_others_are_told(small):
     assert len(result.as_table().splitlines()) >= 2 + len(result.rows)
 
 
-def test_a_card_is_measured_in_every_batch_and_precision(card, small):
-    told = []
-    result = engines.bench_engines(small, [], 1, told.append)
+def test_a_card_is_measured_in_every_batch_and_precision(card, small, caplog):
+    caplog.set_level("INFO", engines.__name__)
+    result = engines.bench_engines(small, [], 1)
     rows = [r for r in result.rows if r.engine == "tensorrt"]
     batches = [1, 2, 4, 8, 16, 32, 64, 256, 512]
     assert [r.batch for r in rows if (r.network, r.precision) == ("small", "fp16")] == batches
@@ -85,7 +85,7 @@ def test_a_card_is_measured_in_every_batch_and_precision(card, small):
     assert {p for _, _, p in card.profiles} == {(1, 4, 8), (16, 64, 512)}  # the plan that live uses, and a large one
     assert result.gpu.startswith("Fake GPU, compute capability 8.9")
     assert result.matrix_tflops == {"fp32": 1.0, "fp16": 2.0}
-    assert one.as_line() in told
+    assert one.as_line() in caplog.messages
     assert one.as_line() in result.as_table()
     assert card.blocks == {}
 
@@ -104,7 +104,7 @@ def test_what_does_not_fit_the_cards_memory_is_measured_smaller(card, small, lan
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fake_cuda.Trt, "Runtime", runtime)
-        result = engines.bench_engines(small, [], 1, lambda _: None)
+        result = engines.bench_engines(small, [], 1)
     rows = [r for r in result.rows if (r.network, r.engine, r.precision) == ("small", "tensorrt", "fp16")]
     assert rows[-1].batch == largest
     assert (rows[-1].together is None) == (largest == 512)
@@ -117,6 +117,6 @@ def test_a_card_whose_rates_cannot_be_measured_is_measured_all_the_same(card, sm
         raise EngineError("it is too warm")
 
     monkeypatch.setattr(cost, "rates", none)
-    result = engines.bench_engines(small, [], 1, lambda _: None)
+    result = engines.bench_engines(small, [], 1)
     assert result.not_here["the card's floor"] == "it is too warm"
     assert any(r.engine == "tensorrt" and r.floor_ratio is None for r in result.rows)

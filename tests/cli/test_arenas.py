@@ -5,7 +5,7 @@ import pytest
 
 PROGRAM = """
 import ctypes, sys, threading
-from streamtoon.cli.malloc_arenas import limit_malloc_arenas
+from streamtoon.cli.main import limit_malloc_arenas
 if sys.argv[1] == "few" and not limit_malloc_arenas():
     sys.exit("no glibc")
 libc = ctypes.CDLL(None)

@@ -94,7 +94,7 @@ def test_stopped_in_the_middle_it_leaves_nothing(tmp_path, number, code):
 
 SWALLOWED = """
 import os, signal, sys, time
-from streamtoon import cli
+from streamtoon.cli import doctor, main
 number, how = signal.Signals[sys.argv[1]], sys.argv[2]
 class Dropped:
     def __del__(self):  # what is raised in here is lost
@@ -110,9 +110,9 @@ def cut_off(args):
         time.sleep(0.01)
     except BaseException:
         raise ImportError("cannot import name 'x'")
-cli.COMMANDS["doctor"] = {"wait": wait, "cut_off": cut_off}[how]
+doctor.run = {"wait": wait, "cut_off": cut_off}[how]
 sys.argv[1:] = ["doctor"]
-cli.run()
+main.run()
 """
 
 

@@ -59,7 +59,7 @@ class Peer:
         outgoing = self._media.run(_made(self._media, self._size))
         toon = make_toon(meter)
         safe = OutputGate(_blank(self._size), toon.style.paper)
-        live = Live(self._incoming, toon, safe, [outgoing], fps=FPS, meter=meter, say=self._say)
+        live = Live(self._incoming, toon, safe, [outgoing], fps=FPS, meter=meter, on_fault=self._say)
         self._live = live
         try:
             sdp = self._media.run(self._connect(offer, outgoing))
