@@ -17,10 +17,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engines import EngineError
+from foundation.child import Child, Tell
+from foundation.errors import ChildError
 
 OLDEST: Final = (10, 12)  # of tensorrt: what came before is not strongly typed throughout
 RTX_LIBRARIES: Final = "onnxruntime_ep_nv_tensorrt_rtx"  # carries libtensorrt_rtx and its ONNX parser
 INSTALL: Final = 'pip install -c constraints.txt ".[tensorrt]"'
+IDENTIFY_TIMEOUT_S: Final = 60.0  # to load TensorRT, from a slow disk
 HARMLESS: Final = "cudaError 35"  # what a builder says on a machine without a driver, and builds all the same
 NO_DRIVER: Final = "no NVIDIA driver found"
 FULL: Final = "out of GPU memory; close what else uses the GPU, or draw with --engine openvino"
@@ -158,6 +161,29 @@ def library() -> Library:
         return Library(trt, name, version)
     found = " / ".join(reason for reason in reasons if reason)
     raise EngineError(f"{found or 'TensorRT is not installed'}; {INSTALL}")
+
+
+@functools.cache
+def identity() -> tuple[str, str]:
+    """Name and version of the TensorRT that is installed, as ``library`` has them. Raises EngineError as it does.
+
+    Where there is no driver nothing will run here: another process is asked, and this one keeps TensorRT's 130 MB away.
+    """
+    if driver():
+        found = library()
+        return found.name, found.version
+    try:
+        with Child("engines.nvidia:identify", {}) as child:
+            name, version = child.result(timeout_s=IDENTIFY_TIMEOUT_S)
+    except ChildError as error:
+        raise EngineError(f"TensorRT does not load: {error}") from error
+    return name, version
+
+
+def identify(_tell: Tell) -> tuple[str, str]:
+    """What ``identity`` asks another process."""
+    found = library()
+    return found.name, found.version
 
 
 @functools.cache

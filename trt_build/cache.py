@@ -82,7 +82,7 @@ def default() -> Path:
 
 def key(source: Source, precision: str, profile: Profile, calibration: U8 | None) -> Key:
     """The key of a plan of ``source`` on this machine. Raises EngineError where no TensorRT is installed."""
-    library = nvidia.library()
+    module, version = nvidia.identity()
     file = source.fp16 if precision == "fp16" and source.fp16 is not None else source.onnx
     try:
         gpu = nvidia.gpu()
@@ -91,7 +91,7 @@ def key(source: Source, precision: str, profile: Profile, calibration: U8 | None
         card = (NO_GPU, NO_GPU, NO_GPU)
     crops = "" if calibration is None else hashlib.sha256(calibration.tobytes()).hexdigest()
     network = hashlib.sha256(file.read_bytes()).hexdigest()
-    return Key(network, precision, crops, "-".join(map(str, profile)), library.name, library.version, *card, RECIPE)
+    return Key(network, precision, crops, "-".join(map(str, profile)), module, version, *card, RECIPE)
 
 
 def find(folder: Path, name: str, wanted: Key) -> tuple[Kept | None, str]:

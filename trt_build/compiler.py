@@ -1,20 +1,27 @@
-"""One way to a plan for ``tensorrt`` 10.12 and newer and for TensorRT for RTX: strongly typed, one batch profile."""
+"""ONNX file -> plan, in a process of its own (builder.py): a builder that crashes or hangs takes nothing else with it.
+
+What goes wrong there, in whatever way, is one EngineError with its last words. Cancelling and Ctrl-C end the process.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from engines import EngineError, nvidia, rtx
+from engines import EngineError, nvidia
 from foundation import files
+from foundation.child import Child
+from foundation.errors import ChildError
 
 Profile = tuple[int, int, int]  # fewest, usual and most crops of a batch
 PROFILE: Final[Profile] = (1, 4, 8)
-OPERATOR: Final = "choose another engine, or leave the operator out of the network"
+BUILD: Final = "trt_build.builder:build"
+SILENCE_TIMEOUT_S: Final = 600.0  # longest that the builder may be at one step; the slowest known takes a tenth of it
+CANCELLED: Final = "compiling was cancelled"
 
 
 def compile(  # noqa: A001 - what it does, under its own name: trt_build.compile
@@ -28,137 +35,38 @@ def compile(  # noqa: A001 - what it does, under its own name: trt_build.compile
     """Compile an ONNX file, of the precision it is written in. Needs no GPU with TensorRT for RTX.
 
     timing: file of the timing cache (data-centre TensorRT), read and written. progress: is told a phase and its share
-    0..1, from the building thread. cancel: ends the build at its next step. Raises EngineError with TensorRT's reason.
+    0..1, in the calling thread; what it raises ends the build. cancel: set from another thread, ends it at once.
+    Raises EngineError with TensorRT's reason, or with the last words of a builder that did not come to its end.
     """
-    library = nvidia.library()
-    trt = library.trt
-    missing = _missing_gpu()
-    if missing and not library.rtx:
-        raise EngineError(f"tensorrt compiles only where it runs: {missing}")
-    log = nvidia.logger(trt)
-    builder = trt.Builder(log)
-    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-    parser = trt.OnnxParser(network, log)
-    if not parser.parse(onnx):
-        raise EngineError(f"TensorRT does not take the network: {_parse_error(parser)}; {OPERATOR}")
-    config = builder.create_builder_config()
-    config.clear_flag(trt.BuilderFlag.TF32)  # fp32 is what was asked for
-    monitor = _monitor(trt, progress, cancel)
-    config.progress_monitor = monitor
-    if library.rtx:
-        rtx.targets(trt, config, here=not missing)
-    elif timing is not None:
-        _timings(config, timing)
-    shapes = builder.create_optimization_profile()
-    fed = network.get_input(0)
-    shapes.set_shape(fed.name, *[(n, *tuple(fed.shape)[1:]) for n in profile])
-    config.add_optimization_profile(shapes)
-    log.reason()  # forgets what it said about what went well in the end
-    try:
-        plan = _apart(partial(builder.build_serialized_network, network, config), monitor.stop)
-        kept = None if plan is None else bytes(plan)
-        measured = config.get_timing_cache() if kept and not library.rtx and timing is not None else None
-        if measured is not None and timing is not None:
-            with contextlib.suppress(OSError):  # it only saves time
-                files.write(timing, bytes(measured.serialize()))
-    finally:
-        # in this order, here and now: a traceback would keep them, and the collector frees them in any order it likes
-        plan = measured = shapes = fed = config = parser = network = builder = None
-    if monitor.fault is not None:
-        raise monitor.fault
-    if kept is None:
-        if monitor.stop.is_set():
-            raise EngineError("compiling was cancelled")
-        reason = log.reason()
-        raise EngineError(
-            f"TensorRT could not compile the network: {reason}" + ("" if reason == nvidia.FULL else f"; {OPERATOR}")
-        )
-    return kept
-
-
-def _missing_gpu() -> str:
-    """Why there is no GPU to compile for; empty where there is one."""
-    try:
-        nvidia.gpu()
-    except EngineError as error:
-        return str(error)
-    return ""
-
-
-def _timings(config: Any, file: Path) -> None:
-    """Give the builder what it measured before; an empty cache where that is damaged or of another GPU."""
-    for kept in (file.read_bytes() if file.is_file() else b"", b""):
-        measured = config.create_timing_cache(kept)
-        if measured is not None and config.set_timing_cache(measured, ignore_mismatch=False):
-            return
-
-
-def _parse_error(parser: Any) -> str:
-    operators, reason = [], ""
-    for number in range(parser.num_errors):
-        said = parser.get_error(number)
-        operators.append(said.node_operator())
-        reason = reason or said.desc()
-    named = ", ".join(dict.fromkeys(name for name in operators if name))
-    return nvidia.plain(f"{named}: {reason}" if named else reason) or "it gives no reason"
-
-
-def _monitor(trt: Any, progress: Callable[[str, float], None], cancel: threading.Event | None) -> Any:
-    """TensorRT's progress, told and cancelled. An exception must not leave it: TensorRT would abort the process."""
-
-    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]  # the base is known at run time only
-        def __init__(self) -> None:
-            trt.IProgressMonitor.__init__(self)
-            self.stop = cancel or threading.Event()
-            self.fault: Exception | None = None  # of ``progress``
-            self._steps: dict[str, int] = {}
-
-        def phase_start(self, phase_name: str, _parent_phase: str | None, num_steps: int) -> None:
-            self._steps[phase_name] = num_steps
-            self._tell(phase_name, 0)
-
-        def step_complete(self, phase_name: str, step: int) -> bool:
-            self._tell(phase_name, step + 1)
-            return not self.stop.is_set()
-
-        def phase_finish(self, phase_name: str) -> None:
-            self._steps.pop(phase_name, None)
-
-        def _tell(self, name: str, step: int) -> None:
-            try:
-                progress(name, min(1.0, step / max(1, self._steps.get(name, 1))))
-            except Exception as error:  # noqa: BLE001 - see above
-                self.fault = error
-                self.stop.set()
-
-    return Monitor()
-
-
-def _apart(work: Callable[[], Any], cancel: threading.Event) -> Any:
-    """``work()`` in a thread of its own: Ctrl-C reaches us here and cancels it, and never TensorRT's own code."""
-    answers: list[Any] = []
-    failures: list[BaseException] = []
-    done = threading.Event()  # not Thread.join: a Ctrl-C in that makes Python 3.11 take a running thread for ended
-
-    def run() -> None:
+    with tempfile.TemporaryDirectory(prefix="streamtoon-build-", ignore_cleanup_errors=True) as folder:
+        network, plan, measured = (Path(folder, name) for name in ("network.onnx", "made.plan", "measured.timing"))
         try:
-            answers.append(work())
-        except BaseException as error:  # noqa: BLE001 - raised again below
-            failures.append(error)
-        finally:
-            done.set()
+            network.write_bytes(onnx)
+        except OSError as error:
+            raise EngineError(f"{folder} cannot be written: {error.strerror or error}; make room there") from error
+        order = {
+            "network": str(network), "plan": str(plan), "profile": list(profile), "timing": str(timing or ""),
+            "measured": str(measured),
+        }  # fmt: skip
+        try:
+            with Child(BUILD, order) as builder:
+                for name, share in builder.messages(timeout_s=SILENCE_TIMEOUT_S, cancel=cancel):
+                    progress(name, share)
+        except (ChildError, MemoryError) as error:
+            if cancel is not None and cancel.is_set():
+                raise EngineError(CANCELLED) from error
+            raise EngineError(f"TensorRT could not compile the network: {_last_words(error)}") from error
+        if timing is not None and measured.is_file():
+            with contextlib.suppress(OSError):  # it only saves time
+                files.write(timing, measured.read_bytes())
+        return plan.read_bytes()
 
-    thread = threading.Thread(target=run, name="compile")
-    try:
-        thread.start()
-        while not done.wait(0.1):
-            pass
-    except BaseException:
-        cancel.set()
-        if thread in threading.enumerate():
-            done.wait()  # until then the build uses what we would free
-        raise
-    thread.join()  # it has ended but for letting go of what it used
-    if failures:
-        raise failures[0]
-    return answers[0]
+
+def _last_words(error: Exception) -> str:
+    """What became of the builder, and what next."""
+    if isinstance(error, MemoryError):
+        return "it takes more memory than there is; close what else runs, or choose another engine"
+    words = nvidia.plain(str(error))
+    if "SIGKILL" in words:
+        return f"{words}, as where memory runs out; close what else runs, or choose another engine"
+    return f"{words}; choose another engine"

@@ -1,9 +1,11 @@
-"""INT8 graphs are made once for all tests: the real way takes seconds a network."""
+"""INT8 graphs are made once for all tests: the real way takes seconds a network. TensorRT stays out of pytest."""
 
 import hashlib
+import sys
 
 import pytest
 
+from engines import nvidia
 from trt_build import precision
 
 
@@ -20,3 +22,11 @@ def _int8_once():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(precision, "int8", int8)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tensorrt_stays_out_of_this_process():
+    """Its builder has crashed in a process that ran a thousand tests before; on a GPU its runtime has to be here."""
+    yield
+    if not nvidia.driver():
+        assert not {"tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings"} & set(sys.modules)

@@ -18,7 +18,7 @@ import pytest
 from engines import EngineError, nvidia
 
 ROOT = Path(__file__).parent.parent.parent
-SHARED = ["engines/nvidia.py", "engines/tensorrt.py", "trt_build/compiler.py"]
+SHARED = ["engines/nvidia.py", "engines/runtimes/tensorrt.py", "trt_build/builder.py"]
 RTX_ONLY = "engines/rtx.py"
 REMOVED = {
     "FP16",
@@ -30,9 +30,10 @@ REMOVED = {
     "EXPLICIT_BATCH",
 }
 KINDS = {  # how our code names what TensorRT gives it
-    "builder": "Builder", "network": "INetworkDefinition", "config": "IBuilderConfig", "parser": "OnnxParser",
+    "builder": "Builder", "graph": "INetworkDefinition", "config": "IBuilderConfig", "parser": "OnnxParser",
     "shapes": "IOptimizationProfile", "context": "IExecutionContext", "plan": "ICudaEngine", "_plan": "ICudaEngine",
     "_runtime": "Runtime", "fed": "ITensor", "said": "ParserError", "measured": "ITimingCache",
+    "timings": "ITimingCache",
 }  # fmt: skip
 RTX_KINDS = {"plan": "ICudaEngine", "kernels": "IRuntimeCache"}
 LIBRARIES = ("libnvinfer.so.11", "libnvinfer_plugin.so.11", "libnvonnxparser.so.11")
@@ -114,17 +115,24 @@ def lacking(api, uses):
             yield f"{owner}.{member} with {count} arguments"
 
 
+def looked(code):
+    """The version and the API of ``trt``, as ``code`` imports it, read in another process."""
+    code = f"{code}\n{LOOK}\nprint(json.dumps([trt.__version__, api(trt)]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return json.loads(done.stdout)
+
+
 @pytest.fixture(scope="module")
 def rtx():
     try:
-        library = nvidia.library()
+        name, version = nvidia.identity()
     except EngineError as error:
         pytest.skip(str(error))
-    if not library.rtx:
+    if name != "tensorrt_rtx":
         pytest.skip("another TensorRT is installed")
-    space = {}
-    exec(LOOK, space)  # noqa: S102 - the same look at both
-    return space["api"](library.trt)
+    found, api = looked("from engines import nvidia\ntrt = nvidia.library().trt")
+    assert found == version
+    return api
 
 
 @pytest.fixture(scope="module")
@@ -141,12 +149,10 @@ def centre(tmp_path_factory):
         subprocess.run(
             [compiler, "-shared", "-fPIC", f"-Wl,-soname,{name}", "-o", folder / name, folder / "stub.c"], check=True
         )
-    code = (
+    version, api = looked(
         f"import ctypes\nfor name in {LIBRARIES}:\n    ctypes.CDLL({str(folder)!r} + '/' + name, ctypes.RTLD_GLOBAL)\n"
-        f"import tensorrt_bindings as trt\n{LOOK}\nprint(json.dumps([trt.__version__, api(trt)]))"
+        "import tensorrt_bindings as trt"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    version, api = json.loads(done.stdout)
     assert version.startswith("11.")
     return api
 
@@ -208,7 +214,7 @@ def test_what_is_not_there_would_be_found(centre, rtx):
 
 
 def test_what_only_rtx_has_is_apart(rtx, centre):
-    asked = [*used(RTX_ONLY, RTX_KINDS), *used("engines/tensorrt.py", {"kernels": "IRuntimeCache"})]
+    asked = [*used(RTX_ONLY, RTX_KINDS), *used("engines/runtimes/tensorrt.py", {"kernels": "IRuntimeCache"})]
     assert ("CudaGraphStrategy", "WHOLE_GRAPH_CAPTURE", [], None) in asked
     assert ("IRuntimeCache", "serialize", [], 0) in asked
     assert sorted(set(lacking(rtx, asked))) == []
