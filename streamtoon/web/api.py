@@ -8,15 +8,15 @@ import gradio as gr
 
 from streamtoon.errors import UsageError
 from streamtoon.web.jobs import stills
-from streamtoon.web.jobs.films import Asked, Films
+from streamtoon.web.jobs.films import FilmQueue, FilmRequest
 from streamtoon.web.jobs.stills import Choice, Stills
-from streamtoon.web.messages import told
+from streamtoon.web.messages import errors_as_notices
 from streamtoon.web.sessions import uploads
 from streamtoon.web.sessions.sessions import Sessions
 from streamtoon.web.tabs import film as film_tab
 
 
-def build(sessions: Sessions, drawer: Stills, line: Films) -> None:
+def build(sessions: Sessions, drawer: Stills, line: FilmQueue) -> None:
     """Add the endpoints; their components are never shown."""
     with gr.Column(visible=False):
         given, made = gr.File(label="file"), gr.File(label="drawn")
@@ -28,7 +28,7 @@ def build(sessions: Sessions, drawer: Stills, line: Films) -> None:
         words = gr.Textbox(label="summary")
         call = gr.Button()
 
-    @told
+    @errors_as_notices
     def photo(file: str, style: str, region: str, background: str, request: gr.Request) -> str:
         """Draw the people in a picture; gives the drawn picture (PNG)."""
         session = sessions.of(request)
@@ -36,14 +36,14 @@ def build(sessions: Sessions, drawer: Stills, line: Films) -> None:
         drawn = drawer.draw(stills.read(source), Choice(session.style(style), region, background))
         return stills.save(drawn, session.place() / f"{source.stem[:40] or 'photo'}-{style}.png")
 
-    @told
+    @errors_as_notices
     def film(  # noqa: PLR0917
         file: str, style: str, region: str, background: str, private: bool, request: gr.Request  # noqa: FBT001
     ) -> Iterator[tuple[str, str]]:  # fmt: skip
         """Draw the people in a film; gives the drawn film (MP4) and a line about it."""
         session = sessions.of(request)
         source = sessions.adopt(session, _given(file))
-        for said in line.draw(session, Asked(source, session.style(style), region, background, private)):
+        for said in line.draw(session, FilmRequest(source, session.style(style), region, background, private)):
             if "done" in said:
                 yield said["output"], film_tab.summary_line(said["done"], said["output"])
 

@@ -10,18 +10,18 @@ import gradio as gr
 from fastapi import FastAPI
 
 from streamtoon.web import api
-from streamtoon.web.jobs.films import Films
+from streamtoon.web.jobs.films import FilmQueue
 from streamtoon.web.jobs.stills import Stills
 from streamtoon.web.middleware.access import AccessControl
-from streamtoon.web.middleware.hide_paths import Veil
+from streamtoon.web.middleware.hide_paths import HidePaths
 from streamtoon.web.sessions.sessions import Sessions
 from streamtoon.web.tabs import film, live, photo, styles, theme
 from streamtoon.web.tabs import machine as machine_tab
-from streamtoon.web.webrtc.media import Loop
+from streamtoon.web.webrtc.media import MediaLoop
 
-QUEUE: Final = 64  # events at most that wait
-AT_ONCE: Final = 8  # of one kind
-HEADER: Final = """<header class="top">
+MAX_QUEUED_EVENTS: Final = 64  # events at most that wait
+MAX_CONCURRENT_EVENTS: Final = 8  # of one kind
+HEADER_HTML: Final = """<header class="top">
 <div><h1>streamtoon</h1><p>The same picture, with the people in it drawn.</p></div>
 <button id="theme-toggle" type="button" aria-pressed="false" aria-label="Dark colours" title="Light or dark">
 <svg viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="8.5"/>
@@ -29,11 +29,11 @@ HEADER: Final = """<header class="top">
 </button></header>"""
 
 
-def blocks(sessions: Sessions, media: Loop, drawer: Stills, line: Films) -> gr.Blocks:
+def blocks(sessions: Sessions, media: MediaLoop, drawer: Stills, line: FilmQueue) -> gr.Blocks:
     """The page itself."""
     page: gr.Blocks
     with gr.Blocks(title="streamtoon", analytics_enabled=False) as page:
-        gr.HTML(HEADER)
+        gr.HTML(HEADER_HTML)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
             with gr.Tab("Live", id="live"):
                 dropdowns = [live.build(sessions, media)]
@@ -51,14 +51,14 @@ def blocks(sessions: Sessions, media: Loop, drawer: Stills, line: Films) -> gr.B
             sessions.end(str(request.session_hash))
 
         page.unload(left)
-    page.queue(max_size=QUEUE, default_concurrency_limit=AT_ONCE)
+    page.queue(max_size=MAX_QUEUED_EVENTS, default_concurrency_limit=MAX_CONCURRENT_EVENTS)
     # only launch() sets these, and until then Gradio takes every file of this machine for an upload
     page.has_launched = page.is_running = True
     page.upload_file_set = sessions.uploaded
     return page
 
 
-def application(sessions: Sessions, media: Loop, drawer: Stills, line: Films) -> Any:
+def application(sessions: Sessions, media: MediaLoop, drawer: Stills, line: FilmQueue) -> Any:
     """The ASGI application: Gradio's page at /, for who may ask, with no path of this machine in any answer."""
     settings = sessions.settings
     ice = escape(json.dumps(list(settings.ice)), quote=True)
@@ -72,4 +72,4 @@ def application(sessions: Sessions, media: Loop, drawer: Stills, line: Films) ->
         auth=settings.auth, show_error=False, max_file_size=settings.max_upload, ssr_mode=False,
         enable_monitoring=False, theme=theme.theme(), css=theme.asset("style.css"), head=head,
     )  # fmt: skip
-    return AccessControl(Veil(app, sessions.root), settings, sessions.root)
+    return AccessControl(HidePaths(app, sessions.root), settings, sessions.root)

@@ -17,26 +17,26 @@ from engines import EngineError
 from streamtoon.errors import StreamtoonError
 
 # a word that starts with a slash (or a drive), holds another, and is no part of an address
-PATHS: Final = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:)?(?:[/\\][\w.@+~%-]+)+[/\\]([\w.@+~%-]+)")
-FAULT: Final = "this is a fault of streamtoon, not yours: the server's log tells more"
+LOCAL_PATH: Final = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:)?(?:[/\\][\w.@+~%-]+)+[/\\]([\w.@+~%-]+)")
+INTERNAL_FAULT: Final = "this is a fault of streamtoon, not yours: the server's log tells more"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def public(text: str) -> str:
+def without_paths(text: str) -> str:
     """``text`` in one line, with every path of this machine cut down to its last part."""
-    return PATHS.sub(r"\1", " ".join(text.split()))
+    return LOCAL_PATH.sub(r"\1", " ".join(text.split()))
 
 
 def reason(error: Exception) -> str:
     """What people are told of ``error``; what we did not expect goes to the server's log in full."""
     if isinstance(error, (StreamtoonError, EngineError)):
-        return public(str(error))
+        return without_paths(str(error))
     traceback.print_exception(error, file=sys.stderr)
-    return FAULT
+    return INTERNAL_FAULT
 
 
-def told(handler: F) -> F:
+def errors_as_notices(handler: F) -> F:
     """The handler, whose errors become notices on the page (``gr.Error``). Takes generators too."""
     if inspect.isgeneratorfunction(handler):
 

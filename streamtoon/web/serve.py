@@ -13,9 +13,9 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from streamtoon.errors import UsageError
-from streamtoon.web.settings import LOOPBACK, Settings
+from streamtoon.web.settings import LOOPBACK_HOSTS, Settings
 
-SLOW: Final = 5  # seconds that open connections have to end
+SHUTDOWN_TIMEOUT_S: Final = 5  # seconds that open connections have to end
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:
@@ -39,21 +39,21 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         os.environ["GRADIO_TEMP_DIR"] = str(sessions.root)  # Gradio takes it from nowhere else
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         from streamtoon.web.app import application
-        from streamtoon.web.jobs.films import Films
+        from streamtoon.web.jobs.films import FilmQueue
         from streamtoon.web.jobs.stills import Stills
-        from streamtoon.web.webrtc.media import Loop
+        from streamtoon.web.webrtc.media import MediaLoop
 
         warnings.filterwarnings("ignore", module="gradio")  # they are about Gradio's own insides
-        media = stack.enter_context(Loop(local=settings.local))
+        media = stack.enter_context(MediaLoop(local=settings.local))
         drawer = stack.enter_context(Stills(settings))
         stack.callback(sessions.end_all)  # before the loop that their connections run in
-        app = application(sessions, media, drawer, Films(settings))
+        app = application(sessions, media, drawer, FilmQueue(settings))
         host, port = listening.getsockname()[:2]
         if settings.share:
             say(f"SHARED: anybody who gets this address can use this machine: {_tunnel(port)}")
-        if settings.host not in LOOPBACK and settings.auth is None:
+        if settings.host not in LOOPBACK_HOSTS and settings.auth is None:
             say(f"OPEN: who can reach {settings.host} can use this page; --auth USER:PASSWORD asks for one")
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=SLOW, ws="none")
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S, ws="none")
         server = uvicorn.Server(config)
         address = f"http://{'[' + host + ']' if ':' in host else host}:{port}"
         threading.Thread(target=_announce, args=(server, address, say), daemon=True).start()

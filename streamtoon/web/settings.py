@@ -13,7 +13,7 @@ from streamtoon.types import Background, Region, one_of
 from streamtoon.workflows import engine_choice as engine
 
 MEGABYTE: Final = 1_000_000
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Settings:
     @property
     def local(self) -> bool:
         """Whether only this machine can reach the page."""
-        return self.host in LOOPBACK and not self.share
+        return self.host in LOOPBACK_HOSTS and not self.share
 
 
 def check_choice(region: str, background: str) -> None:

@@ -9,14 +9,14 @@ from test_web_guard import CLIP, SIZE, Camera
 
 from streamtoon.errors import UsageError
 from streamtoon.web.jobs import films
-from streamtoon.web.jobs.films import Asked, Films
+from streamtoon.web.jobs.films import FilmQueue, FilmRequest
 from streamtoon.web.sessions import sessions
 from streamtoon.web.sessions.sessions import BusyError, Sessions
 from streamtoon.web.settings import Settings, make_toon
 from streamtoon.web.tabs import live
 from streamtoon.web.tabs import stream as stream_tab
 from streamtoon.web.webrtc import peer
-from streamtoon.web.webrtc.media import Loop
+from streamtoon.web.webrtc.media import MediaLoop
 from streamtoon.web.webrtc.peer import Peer
 
 CHOSEN = ("ink", "head", "paper")
@@ -44,7 +44,7 @@ def offer():
         await connection.close()
         return {"sdp": sdp, "width": SIZE[0], "height": SIZE[1]}
 
-    with Loop(local=True) as media:
+    with MediaLoop(local=True) as media:
         return media.run(made())
 
 
@@ -74,7 +74,7 @@ def test_a_connection_that_dies_while_it_begins(opened, offer, monkeypatch):
         return answer
 
     monkeypatch.setattr(Peer, "answer", dying)
-    with Loop(local=True) as media:
+    with MediaLoop(local=True) as media:
         session = opened.of(Request("a"))
         assert "m=video" in begin(opened, session, media, offer)
         assert session.live is None
@@ -84,7 +84,7 @@ def test_a_connection_that_dies_while_it_begins(opened, offer, monkeypatch):
 
 @pytest.mark.parametrize("wrong", [{"width": "wide"}, {"sdp": "no offer"}])
 def test_an_offer_that_is_none_takes_no_place(opened, offer, wrong):
-    with Loop(local=True) as media:
+    with MediaLoop(local=True) as media:
         session = opened.of(Request("a"))
         with pytest.raises((UsageError, ValueError)):
             begin(opened, session, media, {**offer, **wrong})
@@ -94,12 +94,12 @@ def test_an_offer_that_is_none_takes_no_place(opened, offer, wrong):
 
 def test_a_connection_without_pictures_leaves_its_place(opened, offer, monkeypatch):
     """An offer is easily made, and then nothing sent: its place goes to who asks next."""
-    with Loop(local=True) as media:
+    with MediaLoop(local=True) as media:
         session = opened.of(Request("a"))
         begin(opened, session, media, offer)
         with pytest.raises(BusyError, match="limit"):
             opened.enter_live(opened.of(Request("b")))
-        monkeypatch.setattr(peer, "IDLE", -1.0)
+        monkeypatch.setattr(peer, "LIVE_IDLE_S", -1.0)
         opened.enter_live(opened.of(Request("b")))
         assert session.live is None
         assert session.closing == {}
@@ -117,7 +117,7 @@ def test_a_page_closed_while_it_begins(opened, offer, monkeypatch):
         return real(peer, *args)
 
     monkeypatch.setattr(Peer, "answer", slow)
-    with Loop(local=True) as media:
+    with MediaLoop(local=True) as media:
         session = opened.of(Request("a"))
         begin(opened, session, media, offer)
         ending[0].join(PATIENCE)
@@ -132,10 +132,10 @@ def test_nothing_begins_for_a_page_that_was_closed(opened, offer, moved_film):
         step(opened, stream)
     with pytest.raises(UsageError, match="closed"):
         stream_tab._stream(opened, session)
-    with Loop(local=True) as media, pytest.raises(UsageError, match="closed"):
+    with MediaLoop(local=True) as media, pytest.raises(UsageError, match="closed"):
         begin(opened, session, media, offer)
     with pytest.raises(UsageError, match="closed"):
-        next(Films(opened.settings).draw(session, Asked(moved_film, *CHOSEN)))
+        next(FilmQueue(opened.settings).draw(session, FilmRequest(moved_film, *CHOSEN)))
     with pytest.raises(UsageError, match="closed"):
         session.place()
     file = opened.root / "upload" / "a.png"
@@ -151,14 +151,14 @@ def test_nothing_begins_for_a_page_that_was_closed(opened, offer, moved_film):
 def test_a_stream_that_nobody_ends_is_swept(opened, monkeypatch):
     """A step that comes after its page was closed begins a new session, which no page will end."""
     session, stream = streaming(opened, "a")
-    monkeypatch.setattr(stream_tab, "IDLE", -1.0)
+    monkeypatch.setattr(stream_tab, "LIVE_IDLE_S", -1.0)
     other = opened.of(Request("b"))
     opened.sweep()
     assert session.live is None
     assert session.closing == {}
     with pytest.raises(UsageError, match="ended"):
         step(opened, stream)
-    monkeypatch.setattr(sessions, "IDLE", -1.0)
+    monkeypatch.setattr(sessions, "SESSION_IDLE_S", -1.0)
     opened.sweep()
     assert [s.folder.exists() for s in (session, other)] == [False, False]
 
@@ -167,7 +167,7 @@ def test_who_enters_does_not_wait_for_who_begins(opened, monkeypatch):
     """A page that presses Start keeps its own lock and asks for a place; so does another at the same time."""
     session, _ = streaming(opened, "a")
     other = opened.of(Request("b"))
-    monkeypatch.setattr(stream_tab, "IDLE", -1.0)
+    monkeypatch.setattr(stream_tab, "LIVE_IDLE_S", -1.0)
     refused = []
 
     def enter():
@@ -188,9 +188,9 @@ def test_who_enters_does_not_wait_for_who_begins(opened, monkeypatch):
 
 def test_limits_of_the_line_stay_where_they_are(opened, moved_film):
     """A film that could not begin leaves the line."""
-    line = Films(opened.settings)
+    line = FilmQueue(opened.settings)
     session = opened.of(Request("a"))
     opened.end("a")
-    for _ in range(films.WAITING + 2):
+    for _ in range(films.MAX_WAITING_FILMS + 2):
         with pytest.raises(UsageError, match="closed"):
-            next(line.draw(session, Asked(moved_film, *CHOSEN)))
+            next(line.draw(session, FilmRequest(moved_film, *CHOSEN)))

@@ -9,7 +9,7 @@ from browsing import Site
 from test_web_limits import Request, put
 
 from streamtoon.web.sessions import sessions as module
-from streamtoon.web.sessions.folder import PREFIX, Folder
+from streamtoon.web.sessions.folder import FOLDER_PREFIX, Folder
 from streamtoon.web.sessions.sessions import Sessions
 from streamtoon.web.settings import Settings
 
@@ -26,11 +26,11 @@ def old(path):
 
 
 def test_what_a_killed_server_left(place):
-    left = place / f"{PREFIX}left"
+    left = place / f"{FOLDER_PREFIX}left"
     left.mkdir()
     (left / "photo.png").write_bytes(b"x")
     running = Folder()
-    fresh = place / f"{PREFIX}fresh"  # of a server that starts at this moment
+    fresh = place / f"{FOLDER_PREFIX}fresh"  # of a server that starts at this moment
     fresh.mkdir()
     for folder in (old(left), old(running.path)):
         assert folder.exists()
@@ -78,7 +78,7 @@ def test_uploads_that_nobody_took(place):
 def test_it_looks_by_itself(place, monkeypatch):
     from browsing import wait_for
 
-    monkeypatch.setattr(module, "EVERY", 0.01)
+    monkeypatch.setattr(module, "SWEEP_INTERVAL_S", 0.01)
     with Sessions(Settings()) as sessions:
         lost = old(put(sessions, "a"))
         wait_for(lambda: not lost.exists())

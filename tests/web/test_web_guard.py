@@ -18,7 +18,7 @@ from streamtoon.sources import portrait
 from streamtoon.types import Frame
 from streamtoon.web.settings import Settings, make_toon
 from streamtoon.web.tabs.stream import Stream
-from streamtoon.web.webrtc.media import Loop, Outgoing
+from streamtoon.web.webrtc.media import MediaLoop, Outgoing
 from streamtoon.web.webrtc.peer import Peer
 
 SIZE = (320, 240)
@@ -73,7 +73,7 @@ def visit(make, pictures, count, change=None):
         return pictures_back
 
     ended = []
-    with Loop(local=True) as media:
+    with MediaLoop(local=True) as media:
         peer = Peer(media, (), SIZE, lambda: ended.append(1))
         with ThreadPoolExecutor(1) as pool:  # playwright may have a loop in this thread
             back = pool.submit(asyncio.run, run()).result()
@@ -136,14 +136,14 @@ def test_changing_the_style_lets_nothing_out():
 @pytest.mark.parametrize("offer", ["", "no offer", "v=0\r\n" * 10, "x" * 200_000])
 def test_what_is_no_offer(offer):
     ended = []
-    with Loop(local=True) as media:
+    with MediaLoop(local=True) as media:
         peer = Peer(media, (), SIZE, lambda: ended.append(1))
         with pytest.raises(UsageError, match="offer"):
             peer.answer(offer, toon())
 
 
 def test_only_a_drawn_can_be_sent():
-    with Loop(local=True) as media:
+    with MediaLoop(local=True) as media:
 
         async def made():
             return Outgoing(media, SIZE)

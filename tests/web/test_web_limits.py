@@ -9,7 +9,7 @@ from browsing import Site
 
 from streamtoon.errors import UsageError
 from streamtoon.web.jobs import films, stills
-from streamtoon.web.jobs.films import Asked, Films
+from streamtoon.web.jobs.films import FilmQueue, FilmRequest
 from streamtoon.web.sessions.sessions import BusyError, Sessions
 from streamtoon.web.settings import Settings, make_toon
 
@@ -138,24 +138,24 @@ def test_what_ends_with_a_session(sessions):
 
 
 def test_a_film_too_long(moved_film):
-    assert films.look(moved_film, Settings()).size == (640, 360)
+    assert films.probe(moved_film, Settings()).size == (640, 360)
     with pytest.raises(BusyError, match="limit"):
-        films.look(moved_film, Settings(max_minutes=0.01))
+        films.probe(moved_film, Settings(max_minutes=0.01))
 
 
 def test_a_full_line(sessions, moved_film):
-    line = Films(Settings())
-    asked = Asked(moved_film, "ink", "head", "keep")
-    waiting = [line.draw(sessions.of(Request(str(i))), asked) for i in range(films.WAITING + 1)]
+    line = FilmQueue(Settings())
+    asked = FilmRequest(moved_film, "ink", "head", "keep")
+    waiting = [line.draw(sessions.of(Request(str(i))), asked) for i in range(films.MAX_WAITING_FILMS + 1)]
     first = next(waiting[0])
     assert "progress" in first or "done" in first
-    assert [next(film) for film in waiting[1:]] == [{"ahead": i} for i in range(1, films.WAITING + 1)]
+    assert [next(film) for film in waiting[1:]] == [{"ahead": i} for i in range(1, films.MAX_WAITING_FILMS + 1)]
     with pytest.raises(BusyError, match="waiting"):
         next(line.draw(sessions.of(Request("late")), asked))
     for film in waiting:
         film.close()
     with pytest.raises(UsageError, match="region"):
-        next(line.draw(sessions.of(Request("late")), Asked(moved_film, "ink", "nose", "keep")))
+        next(line.draw(sessions.of(Request("late")), FilmRequest(moved_film, "ink", "nose", "keep")))
 
 
 def chunk(kind, data):
@@ -171,7 +171,7 @@ def test_pictures_beyond_limits(tmp_path, monkeypatch):
     (tmp_path / "bomb.png").write_bytes(png)
     with pytest.raises(UsageError, match="40 megapixels"):
         stills.read(tmp_path / "bomb.png")
-    monkeypatch.setattr(stills, "PIXELS", 100)
+    monkeypatch.setattr(stills, "MAX_PHOTO_PIXELS", 100)
     Image.new("RGB", (20, 20)).save(tmp_path / "large.png")
     with pytest.raises(UsageError, match="megapixels"):
         stills.read(tmp_path / "large.png")

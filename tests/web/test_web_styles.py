@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from streamtoon import style_folder
 from streamtoon.errors import UsageError
-from streamtoon.web.style_upload import archive as parcel
+from streamtoon.web.style_upload import archive as style_archive
 from streamtoon.web.style_upload import trial_drawing
 
 INK = style_folder.FOLDER / "ink"
@@ -85,14 +85,14 @@ def link(name):
     return info
 
 
-def look(archive, folder):
+def checked_style(archive, folder):
     """Unpack and check, as the page and its process for it do."""
-    parcel.unpack(archive, folder)
-    return parcel.check(folder)
+    style_archive.unpack(archive, folder)
+    return style_archive.check(folder)
 
 
 def test_a_good_one_is_taken(tmp_path):
-    checked = look(zipped(tmp_path / "mine.zip", style_files()), tmp_path / "out")
+    checked = checked_style(zipped(tmp_path / "mine.zip", style_files()), tmp_path / "out")
     assert checked.style.name == "mine"
     assert any("operators" in line for line in checked.found)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
@@ -147,7 +147,7 @@ def test_a_bad_one_is_refused(tmp_path, spoil):
     change, message = BAD[spoil]
     archive = zipped(tmp_path / "bad.zip", change(style_files()))
     with pytest.raises(UsageError, match=message) as error:
-        look(archive, tmp_path / "out")
+        checked_style(archive, tmp_path / "out")
     assert "\n" not in str(error.value)
     assert sorted(p.name for p in tmp_path.rglob("evil*")) == []
 
@@ -156,7 +156,7 @@ def test_a_bad_one_is_refused(tmp_path, spoil):
 def test_what_is_no_zip(tmp_path, data):
     (tmp_path / "bad.zip").write_bytes(data)
     with pytest.raises(UsageError, match="no zip"):
-        parcel.unpack(tmp_path / "bad.zip", tmp_path / "out")
+        style_archive.unpack(tmp_path / "bad.zip", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -168,15 +168,15 @@ def test_sizes_in_headers_are_not_believed(tmp_path):
     assert lied != data
     (tmp_path / "liar.zip").write_bytes(lied)
     with pytest.raises(UsageError, match=r"unpacks to more|no zip"):
-        parcel.unpack(tmp_path / "liar.zip", tmp_path / "out")
+        style_archive.unpack(tmp_path / "liar.zip", tmp_path / "out")
 
 
 def test_every_shipped_network_passes():
-    from streamtoon.web.style_upload import operators as looker
+    from streamtoon.web.style_upload import operators
 
     for name in style_folder.names():
         for file in (style_folder.FOLDER / name).glob("*.onnx"):
-            assert looker.look(file).parameters > 100_000
+            assert operators.check_operators(file).parameters > 100_000
     assert onnx.__version__
 
 
@@ -212,7 +212,7 @@ def test_in_the_browser(page, tmp_path):
 
 
 def test_a_style_that_draws_nothing_is_refused(site, browser, tmp_path):
-    """It passes every look at its files; the portrait drawn with it shows what it is."""
+    """It passes every check of its files; the portrait drawn with it shows what it is."""
     channels = helper.make_node("Concat", ["in", "one"], ["out"], axis=3)
     last = helper.make_node("Slice", ["in", "a", "b", "c"], ["one"])
     starts = [helper.make_tensor(n, TensorProto.INT64, [1], [v]) for n, v in (("a", 0), ("b", 1), ("c", 3))]

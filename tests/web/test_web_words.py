@@ -1,4 +1,4 @@
-"""What people are told: no path of the machine, no markup of others, and the veil over the files' folder."""
+"""What people are told: no path of the machine, no markup of others, and the alias of the files' folder."""
 
 import asyncio
 import threading
@@ -9,8 +9,8 @@ import pytest
 from streamtoon.cli import main
 from streamtoon.doctor.hardware import Finding
 from streamtoon.errors import UsageError
-from streamtoon.web.messages import FAULT, public, told
-from streamtoon.web.middleware.hide_paths import Veil
+from streamtoon.web.messages import INTERNAL_FAULT, errors_as_notices, without_paths
+from streamtoon.web.middleware.hide_paths import HidePaths
 from streamtoon.web.tabs.machine import findings_table
 
 
@@ -26,11 +26,11 @@ from streamtoon.web.tabs.machine import findings_table
     ],
 )
 def test_paths_are_cut(text, shown):
-    assert public(text) == shown
+    assert without_paths(text) == shown
 
 
 def test_errors_become_notices(capsys):
-    @told
+    @errors_as_notices
     def ours():
         raise UsageError("/srv/secret/a.png is <b>no</b> picture")
 
@@ -38,7 +38,7 @@ def test_errors_become_notices(capsys):
         ours()
     assert error.value.message == "A.png is &lt;b&gt;no&lt;/b&gt; picture"
 
-    @told
+    @errors_as_notices
     def not_ours():
         yield 1
         raise ZeroDivisionError("/srv/secret")
@@ -47,7 +47,7 @@ def test_errors_become_notices(capsys):
     assert next(steps) == 1
     with pytest.raises(gr.Error) as error:
         next(steps)
-    assert FAULT[1:] in error.value.message
+    assert INTERNAL_FAULT[1:] in error.value.message
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
@@ -57,7 +57,7 @@ def test_findings_without_paths():
     assert "<script>" not in html
 
 
-def test_the_veil(tmp_path):
+def test_hidden_paths(tmp_path):
     seen = []
 
     async def app(scope, receive, send):
@@ -66,7 +66,7 @@ def test_the_veil(tmp_path):
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]})
         await send({"type": "http.response.body", "body": f'{{"path": "{tmp_path}/a.png"}}'.encode()})
 
-    veil = Veil(app, tmp_path)
+    hidden = HidePaths(app, tmp_path)
 
     def ask(path, body=b"", kind=b"application/json"):
         out = []
@@ -86,7 +86,7 @@ def test_the_veil(tmp_path):
             "headers": [(b"content-type", kind)],
         }
         # in a thread: playwright has a loop in this one
-        thread = threading.Thread(target=lambda: asyncio.run(veil(scope, receive, send)))
+        thread = threading.Thread(target=lambda: asyncio.run(hidden(scope, receive, send)))
         thread.start()
         thread.join()
         return out

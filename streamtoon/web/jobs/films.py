@@ -15,9 +15,9 @@ from streamtoon.web.jobs import worker
 from streamtoon.web.sessions.sessions import BusyError, Session
 from streamtoon.web.settings import Settings, check_choice
 
-WAITING: Final = 4  # films at most that wait behind the one being drawn
-PIXELS: Final = 3840 * 2160  # of one frame
-LOOK: Final = 0.3  # seconds between two looks at the line
+MAX_WAITING_FILMS: Final = 4  # behind the one that is being drawn
+MAX_FRAME_PIXELS: Final = 3840 * 2160  # of one frame
+QUEUE_POLL_S: Final = 0.3  # between two checks whether the film's turn has come
 
 
 class StoppedError(StreamtoonError):
@@ -25,7 +25,7 @@ class StoppedError(StreamtoonError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class FilmRequest:
     """A film and how it is to be drawn; ``style`` is a name or a folder."""
 
     source: Path
@@ -36,7 +36,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class FilmFacts:
     """What a film is: seconds, None where nobody knows; frames a second; px."""
 
     seconds: float | None
@@ -44,12 +44,12 @@ class Facts:
     size: tuple[int, int]
 
 
-def look(file: Path, settings: Settings) -> Facts:
+def probe(file: Path, settings: Settings) -> FilmFacts:
     """Open a film, in a process of its own, and decode its first frame.
 
     Raises UsageError for one that is none or beyond a limit.
     """
-    said = worker.ask("look", source=str(file))
+    said = worker.ask("probe", source=str(file))
     rate, count, (width, height) = said["rate"], said["count"], said["size"]
     seconds = count / rate if count and rate else None
     if seconds is not None and seconds > 60 * settings.max_minutes:
@@ -57,14 +57,14 @@ def look(file: Path, settings: Settings) -> Facts:
             f"the film lasts {seconds / 60:.1f} minutes; {settings.max_minutes:g} minutes is the limit here: cut it, "
             "or draw it with `streamtoon convert`"
         )
-    if width * height > PIXELS:
+    if width * height > MAX_FRAME_PIXELS:
         raise BusyError(
             f"the film has {width}x{height} px; 3840x2160 is the limit here: draw it with `streamtoon convert`"
         )
-    return Facts(seconds, rate, (width, height))
+    return FilmFacts(seconds, rate, (width, height))
 
 
-class Films:
+class FilmQueue:
     """The line in front of the one place where films are drawn."""
 
     def __init__(self, settings: Settings) -> None:
@@ -72,14 +72,14 @@ class Films:
         self._line: list[object] = []  # the first is being drawn
         self._lock = threading.Lock()
 
-    def draw(self, session: Session, asked: Asked) -> Iterator[dict[str, Any]]:
+    def draw(self, session: Session, asked: FilmRequest) -> Iterator[dict[str, Any]]:
         """Draw a film into the session's folder.
 
         Yields {"ahead": films before it}, then {"progress": ...}, and in the end {"done": summary}, with "output".
         Raises BusyError where the line is full, StoppedError after Cancel, UsageError for a film that is none.
         """
         check_choice(asked.region, asked.background)
-        look(asked.source, self._settings)
+        probe(asked.source, self._settings)
         gone = threading.Event()
         session.stop("film")
         with self._turn() as ahead:
@@ -87,13 +87,13 @@ class Films:
             try:
                 while (before := ahead()) > 0:
                     yield {"ahead": before}
-                    if gone.wait(LOOK):
+                    if gone.wait(QUEUE_POLL_S):
                         raise StoppedError("stopped; nothing was kept")
                 yield from self._run(session, asked, gone)
             finally:
                 session.closing.pop("film", None)
 
-    def _run(self, session: Session, asked: Asked, gone: threading.Event) -> Iterator[dict[str, Any]]:
+    def _run(self, session: Session, asked: FilmRequest, gone: threading.Event) -> Iterator[dict[str, Any]]:
         output = session.place() / f"{asked.source.stem[:40] or 'film'}-drawn.mp4"
         process = worker.start(
             "film", source=str(asked.source), output=str(output), style=asked.style, region=asked.region,
@@ -118,7 +118,7 @@ class Films:
         """A place in the line; gives a function that tells how many are before it."""
         ticket = object()
         with self._lock:
-            if len(self._line) > WAITING:
+            if len(self._line) > MAX_WAITING_FILMS:
                 raise BusyError(f"{len(self._line)} films are waiting here already; try again in a few minutes")
             self._line.append(ticket)
         try:

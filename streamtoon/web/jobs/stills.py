@@ -18,10 +18,10 @@ from streamtoon.sources import images
 from streamtoon.types import Frame, OutputFrame
 from streamtoon.web.settings import Settings, make_toon
 
-KEPT: Final = 4  # toons; each holds a network and two detectors
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-PIXELS: Final = 40_000_000
-TYPES: Final = ".jpg, .png, .webp, .bmp or .tiff"
+MAX_KEPT_TOONS: Final = 4  # toons; each holds a network and two detectors
+PHOTO_FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+MAX_PHOTO_PIXELS: Final = 40_000_000
+PHOTO_SUFFIXES: Final = ".jpg, .png, .webp, .bmp or .tiff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Stills:
             if toon is None:
                 toon = make_toon(self._settings, choice.style, choice.region, choice.background, live=False)
             self._toons[choice] = toon
-            while len(self._toons) > KEPT:
+            while len(self._toons) > MAX_KEPT_TOONS:
                 self._toons.popitem(last=False)[1].close()
             return toon(frame)
 
@@ -64,16 +64,20 @@ class Stills:
 def read(file: Path) -> Frame:
     """An uploaded photo as a frame, upright. Raises UsageError, SourceError for what is no photo or too large."""
     try:
-        with Image.open(file, formats=FORMATS) as picture:
+        with Image.open(file, formats=PHOTO_FORMATS) as picture:
             width, height = picture.size
     except UnidentifiedImageError:
-        raise UsageError(f"this file is no picture; give {TYPES}") from None
+        raise UsageError(f"this file is no picture; give {PHOTO_SUFFIXES}") from None
     except Image.DecompressionBombError:
-        raise UsageError(f"the picture is too large; {PIXELS // 1_000_000} megapixels is the limit here") from None
+        raise UsageError(
+            f"the picture is too large; {MAX_PHOTO_PIXELS // 1_000_000} megapixels is the limit here"
+        ) from None
     except (OSError, ValueError, SyntaxError):
-        raise UsageError(f"this picture cannot be opened, it seems to be damaged; give {TYPES}") from None
-    if width * height > PIXELS:
-        raise UsageError(f"the picture has {width}x{height} px; {PIXELS // 1_000_000} megapixels is the limit here")
+        raise UsageError(f"this picture cannot be opened, it seems to be damaged; give {PHOTO_SUFFIXES}") from None
+    if width * height > MAX_PHOTO_PIXELS:
+        raise UsageError(
+            f"the picture has {width}x{height} px; {MAX_PHOTO_PIXELS // 1_000_000} megapixels is the limit here"
+        )
     return Frame((images.load(file),), "rgb24", 0, Fraction(0))
 
 

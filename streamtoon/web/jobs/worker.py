@@ -17,13 +17,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-CHILD: Final = "from streamtoon.web import child; child.run()"
-NICE: Final = 10  # below whoever is live
-PATIENCE: Final = 60.0  # seconds that a short job may take
-FASTEST: Final = 240.0  # frames a second that a film may claim
-BENCH: Final = "portrait:120@1280x720"
-MEMORY: Final = 8_000_000_000  # bytes of address space at most
-TRIED: Final = 4_000_000_000  # for a style that is not trusted yet; a good one takes half
+CHILD: Final = "from streamtoon.web.jobs import worker; worker.run()"
+NICENESS: Final = 10  # below whoever is live
+SHORT_JOB_TIMEOUT_S: Final = 60.0  # seconds that a short job may take
+MAX_CLAIMED_FPS: Final = 240.0  # frames a second that a film may claim
+BENCH_CLIP: Final = "portrait:120@1280x720"
+MAX_MEMORY_BYTES: Final = 8_000_000_000  # bytes of address space at most
+TRIAL_MEMORY_BYTES: Final = 4_000_000_000  # for a style that is not trusted yet; a good one takes half
 
 Say = Callable[[dict[str, Any]], None]
 
@@ -60,8 +60,8 @@ def stop(process: subprocess.Popen[str]) -> None:
 def run() -> None:
     """In the process of its own."""
     job, text = sys.argv[1:]
-    os.nice(NICE)
-    _bound_memory(TRIED if job == "tryout" else MEMORY)
+    os.nice(NICENESS)
+    _bound_memory(TRIAL_MEMORY_BYTES if job == "trial_drawing" else MAX_MEMORY_BYTES)
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # libraries that print must not spoil what is said
 
@@ -72,14 +72,19 @@ def run() -> None:
     from engines import EngineError
     from streamtoon.errors import StreamtoonError
 
-    jobs: dict[str, Callable[..., dict[str, Any]]] = {"look": look, "film": film, "bench": bench, "tryout": tryout}
+    jobs: dict[str, Callable[..., dict[str, Any]]] = {
+        "probe": probe,
+        "film": film,
+        "bench": bench,
+        "trial_drawing": trial_drawing,
+    }
     try:
         say({"done": jobs[job](say, **json.loads(text))})
     except (StreamtoonError, EngineError) as error:
         say({"error": " ".join(str(error).split())})
     except MemoryError:
         say({"error": "it takes more memory than it may here; give something smaller"})
-    except Exception as error:  # noqa: BLE001 - told by the page, whatever it was
+    except Exception as error:  # noqa: BLE001 - the page shows it, whatever it was
         say({"error": f"it failed: {type(error).__name__}"})
 
 
@@ -92,11 +97,11 @@ def _bound_memory(most: int) -> None:
 
 
 def ask(job: str, **arguments: Any) -> dict[str, Any]:
-    """What a short job gives. Raises UsageError with its words where it fails or takes longer than PATIENCE."""
+    """The result of a short job. Raises UsageError with the reason where it fails or takes over SHORT_JOB_TIMEOUT_S."""
     from streamtoon.errors import UsageError
 
     process = start(job, **arguments)
-    timer = threading.Timer(PATIENCE, process.kill)
+    timer = threading.Timer(SHORT_JOB_TIMEOUT_S, process.kill)
     timer.start()
     try:
         *_, last = said(process)
@@ -109,7 +114,7 @@ def ask(job: str, **arguments: Any) -> dict[str, Any]:
     return done
 
 
-def look(_: Say, *, source: str) -> dict[str, Any]:
+def probe(_: Say, *, source: str) -> dict[str, Any]:
     """Open a film and decode its first frame: frames a second, about how many, px. Raises as ``video.open`` does."""
     from streamtoon.film import reader
 
@@ -141,7 +146,7 @@ def film(
         return toon
 
     def progress(now: Progress) -> None:
-        if now.frames > 60 * max_minutes * min(rate, FASTEST) * 1.05:  # a header may lie
+        if now.frames > 60 * max_minutes * min(rate, MAX_CLAIMED_FPS) * 1.05:  # a header may lie
             raise UsageError(f"the film is longer than {max_minutes:g} minutes, which is the limit here")
         say({"progress": asdict(now)})
 
@@ -172,11 +177,11 @@ def bench(_: Say, *, style: str, engine: str, threads: int) -> dict[str, Any]:
         return Toon(chosen, engine_of.load(engine, chosen, threads=max(1, threads // 2)), meter=meter)
 
     with tempfile.TemporaryDirectory(prefix="streamtoon-bench-") as folder:
-        film = portrait_film(Path(folder, "portrait.mp4"), threads, BENCH)
+        film = portrait_film(Path(folder, "portrait.mp4"), threads, BENCH_CLIP)
         return asdict(measure(str(film), make, threads))
 
 
-def tryout(_: Say, *, folder: str, engine: str, threads: int) -> dict[str, Any]:
+def trial_drawing(_: Say, *, folder: str, engine: str, threads: int) -> dict[str, Any]:
     """Check a style that is not trusted yet, and draw the embedded portrait with it; what there is to know about it."""
     from engines import EngineError
     from streamtoon.errors import UsageError

@@ -16,19 +16,19 @@ from urllib.parse import urlsplit
 from streamtoon.web.middleware.asgi import App, Message, Receive, Scope, Send, header, refuse
 from streamtoon.web.middleware.hide_paths import UPLOAD
 from streamtoon.web.sessions.folder import files_in
-from streamtoon.web.settings import LOOPBACK, Settings
+from streamtoon.web.settings import LOOPBACK_HOSTS, Settings
 
-API: Final = "/gradio_api/"
-ROUTES: Final = frozenset(
+API_PREFIX: Final = "/gradio_api/"
+ALLOWED_ROUTES: Final = frozenset(
     """
     api_info app_id call cancel component_server config heartbeat info login_check queue reset startup-events stream
     token upload upload_progress user
     """.split()  # noqa: SIM905 - reads better
 )
-CLOSED: Final = ("/monitoring", "/openapi.json", "/run-history", "/docs", "/redoc")
-FORM: Final = 100_000  # bytes of an upload's request beside the file
-UPLOADS: Final = 20  # of the largest size, that may lie here at the same time
-SPARE: Final = 1_000_000_000  # bytes that are left free on the disk
+CLOSED_PREFIXES: Final = ("/monitoring", "/openapi.json", "/run-history", "/docs", "/redoc")
+FORM_OVERHEAD_BYTES: Final = 100_000  # bytes of an upload's request beside the file
+MAX_HELD_UPLOADS: Final = 20  # of the largest size, that may lie here at the same time
+MIN_FREE_DISK_BYTES: Final = 1_000_000_000  # bytes that are left free on the disk
 
 
 class AccessControl:
@@ -55,21 +55,24 @@ class AccessControl:
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Status and words for what is not answered."""
         path = scope["path"]
-        if self._settings.local and _name(header(scope["headers"], b"host")) not in LOOPBACK:
+        if self._settings.local and _name(header(scope["headers"], b"host")) not in LOOPBACK_HOSTS:
             return 421, "this page is for the machine it runs on; `streamtoon web --host` gives it to others"
         if _foreign(scope["headers"]) and not (scope["method"] == "GET" and path == "/"):
             return 403, "pages of other sites may not ask this one for anything"
-        route = path.removeprefix(API).split("/")[0].split("=")[0]
-        if (path.startswith(API) and route not in ROUTES and not path.startswith(API + "file=")) or path.startswith(
-            CLOSED
-        ):
+        route = path.removeprefix(API_PREFIX).split("/")[0].split("=")[0]
+        if (
+            path.startswith(API_PREFIX) and route not in ALLOWED_ROUTES and not path.startswith(API_PREFIX + "file=")
+        ) or path.startswith(CLOSED_PREFIXES):
             return 404, "there is nothing here"
         return None
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """An upload: no larger than one file may be, and only while there is room for it."""
         most = self._settings.max_upload
-        if shutil.disk_usage(self._root).free < most + SPARE or _held(self._root) > UPLOADS * most:
+        if (
+            shutil.disk_usage(self._root).free < most + MIN_FREE_DISK_BYTES
+            or _held(self._root) > MAX_HELD_UPLOADS * most
+        ):
             await _drain(receive, 4 * most)
             await refuse(send, 507, "there is no room for more files here; try again in a while")
             return
@@ -79,7 +82,7 @@ class AccessControl:
             nonlocal size, over
             message = await receive()
             size += len(message.get("body", b""))
-            over = over or size > most + FORM
+            over = over or size > most + FORM_OVERHEAD_BYTES
             return {"type": "http.disconnect"} if over else message
 
         async def unless_over(message: Message) -> None:

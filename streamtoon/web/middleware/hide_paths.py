@@ -1,8 +1,8 @@
-"""No path of this machine in any answer: the folder files are served from has another name outside.
+"""No answer names a folder of this machine: the folder that files are served from has an alias outside.
 
-Gradio tells a browser where a file lies and is told so again. This layer puts a word of the same length in the
-folder's place on the way out and takes it back on the way in, in whatever is text; pictures and films pass untouched.
-It also sends the headers that keep the page from asking any other server for anything.
+Gradio tells a browser the path of a file and gets that path back. This layer replaces the folder in responses by a
+random alias of the same length, and the alias in requests by the folder. Only text is rewritten, pictures and films
+pass untouched. It also adds the security headers that keep the page from asking any other server for anything.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Final
 
 from streamtoon.web.middleware.asgi import App, Message, Receive, Scope, Send, header, refuse
 
-TEXT: Final = (b"application/json", b"text/")
-BUILT: Final = (
+TEXT_TYPES: Final = (b"application/json", b"text/")
+GRADIO_ASSETS: Final = (
     "/assets/",
     "/static/",
     "/svelte/",
 )  # Gradio's own scripts: they know no path, and are worth compressing
-UPLOAD: Final = "/gradio_api/upload"
-LIMIT: Final = 16_000_000  # bytes of any other request; the picture stream's pictures are the largest
-HEADERS: Final = [
+UPLOAD_PATH: Final = "/gradio_api/upload"
+MAX_REQUEST_BYTES: Final = 16_000_000  # bytes of any other request; the picture stream's pictures are the largest
+SECURITY_HEADERS: Final = [
     (
         b"content-security-policy",
         (
@@ -33,18 +33,18 @@ HEADERS: Final = [
     (b"referrer-policy", b"no-referrer"),
     (b"permissions-policy", b"camera=(self), microphone=(), geolocation=(), display-capture=()"),
 ]
-PICTURES: Final = "/gradio_api/file="  # people's own: no browser or proxy is to keep a copy
+FILE_PREFIX: Final = "/gradio_api/file="  # people's own: no browser or proxy is to keep a copy
 NO_STORE: Final = [(b"cache-control", b"no-store")]
 
 
-class Veil:
-    """An ASGI app around another; ``root`` is the folder that is not to be told."""
+class HidePaths:
+    """An ASGI app around another; ``root`` is the folder whose path is hidden."""
 
     def __init__(self, app: App, root: Path) -> None:
         self._app = app
         self._root = str(root).encode()
-        word = secrets.token_hex(len(self._root))
-        self._word = ("/" + word[: len(self._root) - 1]).encode()  # as long as the root: lengths in headers stay true
+        alias = secrets.token_hex(len(self._root))
+        self._alias = ("/" + alias[: len(self._root) - 1]).encode()  # as long as the root: lengths in headers stay true
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request or connection."""
@@ -54,50 +54,54 @@ class Veil:
         inward = {**scope, "path": self._in(scope["path"].encode()).decode()}
         inward["raw_path"] = self._in(scope.get("raw_path") or b"")
         inward["query_string"] = self._in(scope.get("query_string") or b"")
-        if scope["method"] == "POST" and scope["path"].rstrip("/") != UPLOAD:
+        if scope["method"] == "POST" and scope["path"].rstrip("/") != UPLOAD_PATH:
             whole = await _body(receive)
             if whole is None:
                 await refuse(send, 413, "the request is too large")
                 return
-            receive = _again(self._in(whole), receive)
-        text, private = False, scope["path"].startswith(PICTURES)
+            receive = _replayed(self._in(whole), receive)
+        text, private = False, scope["path"].startswith(FILE_PREFIX)
 
         async def outward(message: Message) -> None:
             nonlocal text
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", []))
-                text = header(headers, b"content-type").startswith(TEXT) and not header(headers, b"content-encoding")
+                text = header(headers, b"content-type").startswith(TEXT_TYPES) and not header(
+                    headers, b"content-encoding"
+                )
                 headers = [(k, self._out(v)) for k, v in headers if not (private and k.lower() == b"cache-control")]
-                message = {**message, "headers": headers + HEADERS + (NO_STORE if private else [])}
+                message = {**message, "headers": headers + SECURITY_HEADERS + (NO_STORE if private else [])}
             elif text and message["type"] == "http.response.body":
                 message = {**message, "body": self._out(message.get("body", b""))}
             await send(message)
 
-        if not scope["path"].startswith(BUILT):  # other answers are not compressed, so that they can be read here
+        if not scope["path"].startswith(
+            GRADIO_ASSETS
+        ):  # other answers are not compressed, so that they can be read here
             inward["headers"] = [(k, v) for k, v in scope["headers"] if k.lower() != b"accept-encoding"]
         await self._app(inward, receive, outward)
 
     def _in(self, data: bytes) -> bytes:
-        return data.replace(self._word, self._root)
+        return data.replace(self._alias, self._root)
 
     def _out(self, data: bytes) -> bytes:
-        return data.replace(self._root, self._word)
+        return data.replace(self._root, self._alias)
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """All of a request's body; None where it is larger than LIMIT."""
+    """All of a request's body; None where it is larger than MAX_REQUEST_BYTES."""
     parts, size = [], 0
     while True:
         message = await receive()
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > LIMIT:
+        if size > MAX_REQUEST_BYTES:
             return None
         if message["type"] != "http.request" or not message.get("more_body"):
             return b"".join(parts)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def _replayed(body: bytes, receive: Receive) -> Receive:
     """A ``receive`` that gives ``body`` first."""
     given = False
 

@@ -14,16 +14,16 @@ try:
 except ImportError:  # Windows, where a folder cannot be locked: what a killed server left stays there
     fcntl = None  # type: ignore[assignment]
 
-PREFIX: Final = "streamtoon-web-"
-FRESH: Final = 60.0  # seconds within which a folder may not be locked yet
+FOLDER_PREFIX: Final = "streamtoon-web-"
+UNLOCKED_GRACE_S: Final = 60.0  # a new folder may not be locked yet for so long
 
 
 class Folder:
-    """A new folder that nobody else on this machine can look into; ``remove`` when it is not needed any more."""
+    """A new folder that no other user of this machine can read; ``remove`` when it is not needed any more."""
 
     def __init__(self) -> None:
         _remove_left_over()
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+        self.path = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX)).resolve()
         self._lock = _lock(self.path)
 
     def remove(self) -> None:
@@ -41,9 +41,9 @@ def files_in(folder: Path) -> list[Path]:
 
 def _remove_left_over() -> None:
     """Remove the folders of servers that were killed: nobody holds their locks any more."""
-    for path in Path(tempfile.gettempdir()).glob(PREFIX + "*"):
+    for path in Path(tempfile.gettempdir()).glob(FOLDER_PREFIX + "*"):
         try:
-            if path.is_symlink() or time.time() - path.stat().st_mtime < FRESH:
+            if path.is_symlink() or time.time() - path.stat().st_mtime < UNLOCKED_GRACE_S:
                 continue
             lock = _lock(path)
         except OSError:  # somebody else's, or in use

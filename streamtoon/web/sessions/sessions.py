@@ -21,11 +21,11 @@ from streamtoon.errors import UsageError
 from streamtoon.web.sessions.folder import Folder, files_in
 from streamtoon.web.settings import Settings
 
-KEPT: Final = 24
-KEPT_UPLOADS: Final = 6
-IDLE: Final = 3600.0  # seconds after which a session that asked for nothing is over
-UNUSED: Final = 600.0  # seconds after which an upload that no session took is removed
-EVERY: Final = 60.0  # seconds between two looks for what has to go
+MAX_KEPT_RESULTS: Final = 24
+MAX_KEPT_UPLOADS: Final = 6
+SESSION_IDLE_S: Final = 3600.0  # a session that asked for nothing for so long is over
+UNTAKEN_UPLOAD_S: Final = 600.0  # an upload that no session took within this time is removed
+SWEEP_INTERVAL_S: Final = 60.0  # between two sweeps
 
 
 class BusyError(UsageError):
@@ -36,8 +36,8 @@ class BusyError(UsageError):
 class Session:
     """What belongs to one open page.
 
-    folder   its own; what is made for it lies here, the newest KEPT results
-    uploads  its uploaded files, the newest KEPT_UPLOADS
+    folder   its own; what is made for it lies here, the newest MAX_KEPT_RESULTS results
+    uploads  its uploaded files, the newest MAX_KEPT_UPLOADS
     styles   name -> folder of the styles it brought
     closing  what to call when it ends: name -> function
     """
@@ -60,7 +60,7 @@ class Session:
             folder = self.folder / secrets.token_hex(8)
             folder.mkdir()
             self._places.append(folder)
-            if len(self._places) > KEPT:
+            if len(self._places) > MAX_KEPT_RESULTS:
                 shutil.rmtree(self._places.pop(0), ignore_errors=True)
         return folder
 
@@ -135,7 +135,7 @@ class Sessions:
             session.check()
             self._owners.setdefault(file, set()).add(session.key)
             session.uploads = [f for f in session.uploads if f != file] + [file]
-            if len(session.uploads) > KEPT_UPLOADS:
+            if len(session.uploads) > MAX_KEPT_UPLOADS:
                 self._disown(session, session.uploads.pop(0))
         return file
 
@@ -184,7 +184,7 @@ class Sessions:
         self._stop_idle()
         now = time.monotonic()
         with self._lock:
-            old = [key for key, s in self._sessions.items() if now - s.seen > IDLE and not s.closing]
+            old = [key for key, s in self._sessions.items() if now - s.seen > SESSION_IDLE_S and not s.closing]
         for key in old:
             self.end(key)
         with self._lock:
@@ -193,15 +193,15 @@ class Sessions:
                 if file in self._owners or not mine.isdisjoint(file.parents):
                     continue
                 with contextlib.suppress(OSError):  # gone meanwhile, or not the last in its folder
-                    if time.time() - file.stat().st_mtime > UNUSED:
+                    if time.time() - file.stat().st_mtime > UNTAKEN_UPLOAD_S:
                         file.unlink()
                         self.uploaded.discard(str(file))
                         if file.parent != self.root:
                             file.parent.rmdir()
 
     def _sweep_on(self) -> None:
-        while not self._closed.wait(EVERY):
-            with contextlib.suppress(Exception):  # one look that fails must not be the last
+        while not self._closed.wait(SWEEP_INTERVAL_S):
+            with contextlib.suppress(Exception):  # one sweep that fails must not be the last
                 self.sweep()
 
     def _stop_idle(self) -> None:

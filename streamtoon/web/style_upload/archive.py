@@ -1,4 +1,4 @@
-"""A style folder somebody brings as a zip: unpacked with care, then checked. Nothing in it is ever run as code.
+"""An uploaded style's zip: unpacked within limits, then checked. Nothing in it is ever run as code.
 
 Taken: style.toml, ONNX files, CARD.md and other plain text, one preview picture; at the top or in one folder. Not
 taken: anything else, paths that lead elsewhere, links, encrypted or oversized entries. Sizes are counted while they are
@@ -24,20 +24,23 @@ from streamtoon.errors import UsageError
 from streamtoon.types import Style
 from streamtoon.web.style_upload import memory, operators
 
-ENTRIES: Final = 24
-BYTES: Final = 160_000_000  # of everything unpacked
-TEXT: Final = 100_000  # bytes of a card or another text
-PICTURE: Final = 2_000_000  # bytes of the preview
-KINDS: Final = frozenset({".toml", ".onnx", ".md", ".txt", ".webp", ".png", ".jpg", ".jpeg"})
-PLAIN: Final = frozenset({"LICENSE", "LICENCE", "NOTICE"})
-PICTURES: Final = frozenset({".webp", ".png", ".jpg", ".jpeg"})
-LIMITS: Final = {".onnx": operators.BYTES, **dict.fromkeys(PICTURES, PICTURE)}  # bytes of one file, TEXT for others
-PREVIEW_PIXELS: Final = 4_000_000
-CHUNK: Final = 1 << 16
+MAX_FILES: Final = 24
+MAX_UNPACKED_BYTES: Final = 160_000_000  # of everything unpacked
+MAX_TEXT_BYTES: Final = 100_000  # bytes of a card or another text
+MAX_PREVIEW_BYTES: Final = 2_000_000  # bytes of the preview
+ALLOWED_SUFFIXES: Final = frozenset({".toml", ".onnx", ".md", ".txt", ".webp", ".png", ".jpg", ".jpeg"})
+TEXT_NAMES: Final = frozenset({"LICENSE", "LICENCE", "NOTICE"})
+PICTURE_SUFFIXES: Final = frozenset({".webp", ".png", ".jpg", ".jpeg"})
+MAX_FILE_BYTES: Final = {
+    ".onnx": operators.MAX_NETWORK_BYTES,
+    **dict.fromkeys(PICTURE_SUFFIXES, MAX_PREVIEW_BYTES),
+}  # bytes of one file, MAX_TEXT_BYTES for others
+MAX_PREVIEW_PIXELS: Final = 4_000_000
+READ_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedStyle:
     """A style that passed, and what was found: one line each."""
 
     style: Style
@@ -57,34 +60,34 @@ def unpack(archive: Path, folder: Path) -> str:
         raise
 
 
-def check(folder: Path) -> Checked:
-    """Look at everything in an unpacked style. For a process of its own: a network can be a bomb too.
+def check(folder: Path) -> CheckedStyle:
+    """Check every file of an unpacked style. Call it in a child process: a network can be a decompression bomb too.
 
     Raises UsageError with the first thing that is wrong.
     """
     style = style_folder.load(str(folder))
     _check_name(style.name)
-    looked = operators.look(style.onnx)
-    megabytes = memory.look(style.onnx, style.size) / 1e6
-    kinds = len(looked.operators)
+    summary = operators.check_operators(style.onnx)
+    megabytes = memory.check_memory(style.onnx, style.size) / 1e6
+    kinds = len(summary.operators)
     found = [
         f"hash of {style.onnx.name} is the one in the card",
-        f"network: {looked.nodes} nodes, {kinds} operators, {looked.parameters:,} parameters, {megabytes:.0f} MB",
+        f"network: {summary.nodes} nodes, {kinds} operators, {summary.parameters:,} parameters, {megabytes:.0f} MB",
     ]
-    return Checked(style, found + _half(folder, style.size) + _artefacts(folder))
+    return CheckedStyle(style, found + _half(folder, style.size) + _artefacts(folder))
 
 
 def _extract(archive: Path, folder: Path) -> str:
     try:
         with zipfile.ZipFile(archive) as file:
             entries = [e for e in file.infolist() if not e.is_dir()]
-            if not 0 < len(entries) <= ENTRIES:
-                raise UsageError(f"the zip holds {len(entries)} files; a style has from 1 to {ENTRIES}")
+            if not 0 < len(entries) <= MAX_FILES:
+                raise UsageError(f"the zip holds {len(entries)} files; a style has from 1 to {MAX_FILES}")
             names = _names(entries)
             total = 0
             for entry, name in zip(entries, names, strict=True):
-                limit = LIMITS.get(PurePosixPath(name).suffix.lower(), TEXT)
-                total += _copy(file, entry, folder / name, min(limit, BYTES - total))
+                limit = MAX_FILE_BYTES.get(PurePosixPath(name).suffix.lower(), MAX_TEXT_BYTES)
+                total += _copy(file, entry, folder / name, min(limit, MAX_UNPACKED_BYTES - total))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError):
         raise UsageError("this is no zip that can be opened; zip the style folder again") from None
     return f"archive: {len(entries)} files, {total / 1e6:.1f} MB, no path leads out of it"
@@ -104,7 +107,7 @@ def _names(entries: list[zipfile.ZipInfo]) -> list[str]:
             raise UsageError("the zip is encrypted; make one without a password")
         if len(path.parts) > 2:
             raise UsageError("the zip holds folders in folders; zip the style folder itself")
-        if path.suffix.lower() not in KINDS and path.name not in PLAIN:
+        if path.suffix.lower() not in ALLOWED_SUFFIXES and path.name not in TEXT_NAMES:
             raise UsageError(
                 f"{path.name[:60]!r} is not taken: a style has style.toml, .onnx files, texts and a preview, never code"
             )
@@ -121,7 +124,7 @@ def _copy(file: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, limit: in
     """Unpack one entry; how many bytes. Raises UsageError as soon as there are more than ``limit``."""
     size = 0
     with file.open(entry) as packed, target.open("wb") as out:
-        while part := packed.read(CHUNK):
+        while part := packed.read(READ_BYTES):
             size += len(part)
             if size > limit:
                 raise UsageError(
@@ -149,8 +152,8 @@ def _half(folder: Path, size: int) -> list[str]:
         raise UsageError(f"the card names {str(name)[:60]!r}, which is not in the zip; export the style again")
     if hashlib.sha256(file.read_bytes()).hexdigest() != card.get("fp16_sha256"):
         raise UsageError(f"{file.name} has another hash than the card says; export the style again")
-    operators.look(file)
-    memory.look(file, size)
+    operators.check_operators(file)
+    memory.check_memory(file, size)
     return [f"hash and operators of {file.name} too"]
 
 
@@ -158,10 +161,10 @@ def _artefacts(folder: Path) -> list[str]:
     """Check the preview and the texts."""
     found = []
     for file in sorted(folder.iterdir()):
-        if file.suffix.lower() in PICTURES:
+        if file.suffix.lower() in PICTURE_SUFFIXES:
             try:
                 with Image.open(file, formats=("WEBP", "PNG", "JPEG")) as picture:
-                    if picture.width * picture.height > PREVIEW_PIXELS:
+                    if picture.width * picture.height > MAX_PREVIEW_PIXELS:
                         raise UsageError(
                             f"{file.name} has {picture.width}x{picture.height} px; make the preview smaller"
                         )
@@ -169,7 +172,7 @@ def _artefacts(folder: Path) -> list[str]:
             except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
                 raise UsageError(f"{file.name} is no picture that can be opened; take it out or replace it") from None
             found.append(f"{file.name} is a picture")
-        elif file.suffix in (".md", ".txt") or file.name in PLAIN:
+        elif file.suffix in (".md", ".txt") or file.name in TEXT_NAMES:
             try:
                 file.read_text(encoding="utf-8")
             except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What running a stranger's network would take, told by its shapes before anything runs it."""
+"""How much memory an uploaded network needs, computed from its tensor shapes before anything runs it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import openvino
 
 from streamtoon.errors import UsageError
 
-MEMORY: Final = 1_000_000_000  # bytes of all that a network computes for one crop; the shipped ones need 90 million
+MAX_CROP_BYTES: Final = (
+    1_000_000_000  # bytes of all that a network computes for one crop; the shipped ones need 90 million
+)
 
 
-def look(file: Path, size: int) -> int:
+def check_memory(file: Path, size: int) -> int:
     """Bytes of all that the network computes for one crop of ``size`` px.
 
     Raises UsageError where that is too much, or depends on what is in the picture: such a network could be small for
@@ -31,6 +33,8 @@ def look(file: Path, size: int) -> int:
             if shape.is_dynamic:
                 raise UsageError(f"in {file.name} sizes depend on what is in the picture; that is not taken")
             total += math.prod(shape.to_shape()) * output.get_element_type().bitwidth // 8
-    if total > MEMORY:
-        raise UsageError(f"{file.name} computes {total / 1e6:,.0f} MB a crop; {MEMORY / 1e6:,.0f} MB is the limit here")
+    if total > MAX_CROP_BYTES:
+        raise UsageError(
+            f"{file.name} computes {total / 1e6:,.0f} MB a crop; {MAX_CROP_BYTES / 1e6:,.0f} MB is the limit here"
+        )
     return total

@@ -1,4 +1,4 @@
-"""Draws the embedded portrait with a style a stranger brought, in the process of its own that ``child.py`` gives."""
+"""Draws the embedded portrait with an uploaded style, in the child process that ``jobs/worker.py`` starts."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ from streamtoon.sources import portrait
 from streamtoon.types import U8, Frame
 from streamtoon.workflows.engine_choice import load
 
-PREVIEW: Final = "drawn.webp"
-SLOW: Final = 500.0  # ms a crop: a slower network is of no use
-RUNS: Final = 3
-EMPTY: Final = 0.02  # least share of a crop that a matte must cover
-BARE: Final = 0.1  # most of a face that the camera may show through by more than half
-MARGIN: Final = 2.2  # of the square a face's oval is drawn in here: wide enough for all of it, whatever the card says
+PREVIEW_NAME: Final = "drawn.webp"
+MAX_CROP_MS: Final = 500.0  # ms a crop: a slower network is of no use
+TIMED_RUNS: Final = 3
+MIN_MATTE_SHARE: Final = 0.02  # least share of a crop that a matte must cover
+MAX_UNCOVERED_SHARE: Final = 0.1  # most of a face that the camera may show through by more than half
+FACE_OVAL_MARGIN: Final = (
+    2.2  # of the square a face's oval is drawn in here: wide enough for all of it, whatever the card says
+)
 
 
 def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
@@ -42,31 +44,33 @@ def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
         cut = seen.heads[0]
         drawn = engine(cut.image[None])[0]
         began = time.perf_counter()
-        others = [engine(cut.image[None])[0] for _ in range(RUNS)]
-        ms = 1000 * (time.perf_counter() - began) / RUNS
+        others = [engine(cut.image[None])[0] for _ in range(TIMED_RUNS)]
+        ms = 1000 * (time.perf_counter() - began) / TIMED_RUNS
         if drawn.shape != (style.size, style.size, 4):
             raise UsageError(f"the network draws {drawn.shape}, the card says {style.size} px; export the style again")
-        shows = bare(toon, seen, drawn)
+        shows = uncovered_share(toon, seen, drawn)
     matte = float((drawn[..., 3] > 127).mean())
     if not hides_face(cut, drawn):
         raise UsageError("what it draws is empty or still the photo: it would hide nobody")
-    if shows > BARE:
+    if shows > MAX_UNCOVERED_SHARE:
         raise UsageError(
             f"the camera shows through {shows:.0%} of the face it draws over; change margin and feather in style.toml"
         )
-    if matte < EMPTY:
+    if matte < MIN_MATTE_SHARE:
         raise UsageError("what it cuts out is empty: nothing of it would be seen")
     if max(int(np.abs(drawn.astype(int) - other).max()) for other in others) > 2:
         raise UsageError("it draws the same photo differently each time: films would flicker")
-    if ms > SLOW:
-        raise UsageError(f"it takes {ms:.0f} ms a crop here; {SLOW:.0f} ms is the limit")
+    if ms > MAX_CROP_MS:
+        raise UsageError(f"it takes {ms:.0f} ms a crop here; {MAX_CROP_MS:.0f} ms is the limit")
     alpha = drawn[..., 3:].astype(np.float32) / 255
     cut_out = drawn[..., :3] * alpha + np.array(style.paper) * (1 - alpha)
-    Image.fromarray(np.hstack([cut.image, cut_out.round().astype(np.uint8)])).save(Path(folder) / PREVIEW, quality=85)
+    Image.fromarray(np.hstack([cut.image, cut_out.round().astype(np.uint8)])).save(
+        Path(folder) / PREVIEW_NAME, quality=85
+    )
     return {"ms": round(ms, 1), "matte": round(matte, 3)}
 
 
-def bare(toon: Toon, seen: Detected, drawn: U8) -> float:
+def uncovered_share(toon: Toon, seen: Detected, drawn: U8) -> float:
     """Share of the portrait's face that shows more of the camera than of the drawing, once it is blended.
 
     drawn: (size, size, 4) uint8 RGBA of the first head. Blended over white and over black, what differs is the camera.
@@ -79,6 +83,9 @@ def bare(toon: Toon, seen: Detected, drawn: U8) -> float:
     through = (white - black).mean(axis=2)
     size = toon.style.size
     face = cv2.warpAffine(
-        oval(size, MARGIN), square(seen.faces[0], MARGIN, size), (w, h), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        oval(size, FACE_OVAL_MARGIN),
+        square(seen.faces[0], FACE_OVAL_MARGIN, size),
+        (w, h),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
     )
     return float((through[face > 127] > 127).mean())

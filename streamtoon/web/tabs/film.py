@@ -11,17 +11,17 @@ import gradio as gr
 
 from streamtoon.errors import UsageError
 from streamtoon.web.jobs import films
-from streamtoon.web.jobs.films import Asked, Films, StoppedError
-from streamtoon.web.messages import public, told
+from streamtoon.web.jobs.films import FilmQueue, FilmRequest, StoppedError
+from streamtoon.web.messages import errors_as_notices, without_paths
 from streamtoon.web.sessions import uploads
 from streamtoon.web.sessions.sessions import Sessions
 from streamtoon.web.tabs import theme
 
-EMPTY: Final = "The film before and after will stand here. You can leave the other tabs running meanwhile."
-REEL: Final = '<rect x="3" y="5" width="18" height="14" rx="3"/><path d="M7 5v14M17 5v14M3 12h4M17 12h4"/>'
+EMPTY_TEXT: Final = "The film before and after will stand here. You can leave the other tabs running meanwhile."
+FILM_ICON: Final = '<rect x="3" y="5" width="18" height="14" rx="3"/><path d="M7 5v14M17 5v14M3 12h4M17 12h4"/>'
 
 
-def build(sessions: Sessions, line: Films) -> gr.Dropdown:
+def build(sessions: Sessions, line: FilmQueue) -> gr.Dropdown:
     """The tab's content; the style dropdown, which the Styles tab adds to."""
     minutes, megabytes = sessions.settings.max_minutes, sessions.settings.max_upload / 1e6
     theme.lead(
@@ -42,29 +42,29 @@ def build(sessions: Sessions, line: Films) -> gr.Dropdown:
                 draw = gr.Button("Draw", variant="primary", elem_id="film-draw", interactive=False, min_width=120)
                 cancel = gr.Button("Cancel", elem_id="film-cancel", interactive=False, min_width=90)
         with gr.Column(scale=7, min_width=320):
-            news = gr.HTML(theme.blank(EMPTY, REEL), elem_id="film-news")
+            news = gr.HTML(theme.blank(EMPTY_TEXT, FILM_ICON), elem_id="film-news")
             with gr.Row(elem_id="film-pair", visible=False) as pair:
                 before = gr.Video(label="Before", interactive=False, elem_id="film-before", min_width=240, buttons=[])
                 after = gr.Video(label="After", interactive=False, elem_id="film-after", min_width=240, buttons=[])
             keep = gr.DownloadButton("Download the drawn film", visible=False, elem_id="film-keep")
 
-    @told
+    @errors_as_notices
     def ready(path: str | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         off, hide = gr.update(interactive=False), gr.update(visible=False)
         if path is None:
-            yield gr.update(), off, theme.blank(EMPTY, REEL), hide, hide
+            yield gr.update(), off, theme.blank(EMPTY_TEXT, FILM_ICON), hide, hide
             return
         yield gr.update(), off, theme.notice("Looking at the film…"), hide, hide
         try:
-            facts = films.look(sessions.adopt(sessions.of(request), path), sessions.settings)
+            facts = films.probe(sessions.adopt(sessions.of(request), path), sessions.settings)
         except Exception:
-            yield None, off, theme.blank(EMPTY, REEL), hide, hide
+            yield None, off, theme.blank(EMPTY_TEXT, FILM_ICON), hide, hide
             raise
         length = "unknown length" if facts.seconds is None else f"{facts.seconds:.1f} s"
         words = f"Ready: {facts.size[0]} x {facts.size[1]} px, {facts.rate:.4g} frames a second, {length}."
         yield gr.update(), gr.update(interactive=True), theme.notice(words), hide, hide
 
-    @told
+    @errors_as_notices
     def run(  # noqa: PLR0917
         path: str | None, style: str, region: str, background: str, private: bool, request: gr.Request  # noqa: FBT001
     ) -> Any:  # fmt: skip
@@ -73,7 +73,7 @@ def build(sessions: Sessions, line: Films) -> gr.Dropdown:
         session = sessions.of(request)
         source = sessions.adopt(session, path)
         same, busy, free = gr.update(), _buttons(running=True), _buttons(running=False)
-        asked = Asked(source, session.style(style), region, background, private)
+        asked = FilmRequest(source, session.style(style), region, background, private)
         hide = gr.update(visible=False)
         yield theme.notice("Starting…"), hide, same, same, hide, *busy
         try:
@@ -81,11 +81,11 @@ def build(sessions: Sessions, line: Films) -> gr.Dropdown:
                 if "ahead" in words:
                     yield theme.notice(f"Waiting: {words['ahead']} before yours."), same, same, same, same, *busy
                 elif "progress" in words:
-                    yield bar(words["progress"]), same, same, same, same, *busy
+                    yield progress_html(words["progress"]), same, same, same, same, *busy
                 else:
                     output = words["output"]
                     yield (
-                        told_summary(words["done"]), gr.update(visible=True), str(source), output,
+                        summary_html(words["done"]), gr.update(visible=True), str(source), output,
                         gr.update(value=output, visible=True), *free,
                     )  # fmt: skip
         except StoppedError as stopped:
@@ -112,7 +112,7 @@ def _buttons(*, running: bool) -> tuple[Any, Any]:
     return gr.update(interactive=not running), gr.update(interactive=running)
 
 
-def bar(progress: dict[str, Any]) -> str:
+def progress_html(progress: dict[str, Any]) -> str:
     """How far a film is, as HTML."""
     frames, total, left = progress["frames"], progress["total"], progress["seconds_left"]
     share = f'value="{frames}" max="{max(total, frames)}"' if total else ""
@@ -130,7 +130,7 @@ def clock(seconds: float) -> str:
     return f"{round(seconds) // 60}:{round(seconds) % 60:02}"
 
 
-def told_summary(done: dict[str, Any]) -> str:
+def summary_html(done: dict[str, Any]) -> str:
     """What was done to a film, as HTML."""
     pairs = [
         ("Frames", str(done["frames"])),
@@ -139,10 +139,12 @@ def told_summary(done: dict[str, Any]) -> str:
         ("Size", f"{done['size'][0]} x {done['size'][1]} px"),
     ]
     html = theme.facts(pairs, label="What was done") + "".join(
-        theme.notice(public(line[:1].upper() + line[1:])) for line in done["notices"]
+        theme.notice(without_paths(line[:1].upper() + line[1:])) for line in done["notices"]
     )
     if done["damaged"]:
-        html += theme.notice(f"The film is damaged: {public(done['damaged'])}. What could be read was drawn.", "bad")
+        html += theme.notice(
+            f"The film is damaged: {without_paths(done['damaged'])}. What could be read was drawn.", "bad"
+        )
     return html
 
 

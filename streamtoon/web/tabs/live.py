@@ -9,11 +9,11 @@ import gradio as gr
 
 from streamtoon.pipeline.timings import Meter
 from streamtoon.pipeline.toon import Toon
-from streamtoon.web.messages import reason, told
+from streamtoon.web.messages import errors_as_notices, reason
 from streamtoon.web.sessions.sessions import Session, Sessions
 from streamtoon.web.settings import make_toon
 from streamtoon.web.tabs import stream, theme
-from streamtoon.web.webrtc.media import Loop
+from streamtoon.web.webrtc.media import MediaLoop
 from streamtoon.web.webrtc.peer import Peer
 
 LIVE: Final = "live"  # the name under which a session closes it
@@ -25,7 +25,7 @@ BACKGROUNDS: Final = [
 ]
 
 
-def build(sessions: Sessions, media: Loop) -> gr.Dropdown:
+def build(sessions: Sessions, media: MediaLoop) -> gr.Dropdown:
     """The tab's content; the style dropdown, which the Styles tab adds to."""
     with gr.Row(elem_classes="live", equal_height=False):
         with gr.Column(scale=7, min_width=320):
@@ -64,7 +64,7 @@ def build(sessions: Sessions, media: Loop) -> gr.Dropdown:
         sessions.of(request).stop(LIVE)
         return (gr.update(interactive=True), gr.update(interactive=False), gr.update(interactive=False))
 
-    @told
+    @errors_as_notices
     def change(style: str, region: str, background: str, request: gr.Request) -> None:
         session = sessions.of(request)
         with session.lock:
@@ -85,7 +85,9 @@ def build(sessions: Sessions, media: Loop) -> gr.Dropdown:
     return style
 
 
-def _begin(sessions: Sessions, media: Loop, session: Session, offer: dict[str, Any], chosen: tuple[str, ...]) -> str:
+def _begin(
+    sessions: Sessions, media: MediaLoop, session: Session, offer: dict[str, Any], chosen: tuple[str, ...]
+) -> str:
     session.stop(LIVE)
     size = (int(offer.get("width") or 640), int(offer.get("height") or 480))
 

@@ -13,16 +13,16 @@ from streamtoon.doctor.hardware import Finding
 from streamtoon.pipeline.timings import VERBS
 from streamtoon.style_folder import DEFAULT
 from streamtoon.web.jobs import worker
-from streamtoon.web.messages import notice, public, told
+from streamtoon.web.messages import errors_as_notices, notice, without_paths
 from streamtoon.web.sessions.sessions import BusyError, Session, Sessions
 from streamtoon.web.tabs import theme
 
-WORDS: Final = {"ok": "ok", "missing": "not here", "broken": "broken"}
-PATIENCE: Final = 300.0  # seconds that a bench may take
+STATE_WORDS: Final = {"ok": "ok", "missing": "not here", "broken": "broken"}
+BENCH_TIMEOUT_S: Final = 300.0  # seconds that a bench may take
 
 
 def build(sessions: Sessions, tab: gr.Tab) -> None:
-    """The tab's content; it looks at the machine when the tab is opened."""
+    """The tab's content; doctor runs when the tab is opened."""
     theme.lead("What the machine behind this page has, and how fast it draws.")
     with gr.Row(equal_height=False):
         with gr.Column(scale=6, min_width=320):
@@ -37,18 +37,18 @@ def build(sessions: Sessions, tab: gr.Tab) -> None:
             )
             run = gr.Button("Measure the speed", variant="primary", elem_id="machine-bench")
     seen = gr.State(value=False)
-    busy, looking = threading.Lock(), threading.Lock()
+    busy, examining = threading.Lock(), threading.Lock()
 
-    @told
+    @errors_as_notices
     def examine() -> tuple[str, bool]:
-        with looking:  # it starts processes: one look at a time
+        with examining:  # it starts processes: one at a time
             return findings_table(report.examine()), True
 
-    @told
+    @errors_as_notices
     def first(seen: bool) -> tuple[Any, bool]:  # noqa: FBT001
         return (gr.update(), True) if seen else examine()
 
-    @told
+    @errors_as_notices
     def bench(request: gr.Request) -> Any:
         session = sessions.of(request)
         if not busy.acquire(blocking=False):
@@ -72,7 +72,7 @@ def build(sessions: Sessions, tab: gr.Tab) -> None:
 def measure(sessions: Sessions, session: Session) -> dict[str, Any]:
     """The result of ``streamtoon bench`` with the default style, in a process of its own. Raises gr.Error."""
     process = worker.start("bench", style=DEFAULT, engine=sessions.settings.engine, threads=sessions.settings.threads)
-    timer = threading.Timer(PATIENCE, process.kill)
+    timer = threading.Timer(BENCH_TIMEOUT_S, process.kill)
     timer.start()
     try:
         session.note("bench", process.kill)
@@ -82,7 +82,7 @@ def measure(sessions: Sessions, session: Session) -> dict[str, Any]:
         session.closing.pop("bench", None)
         worker.stop(process)
     if "error" in last:
-        raise notice(public(last["error"]))
+        raise notice(without_paths(last["error"]))
     result: dict[str, Any] = last["done"]
     return result
 
@@ -91,8 +91,8 @@ def findings_table(findings: list[Finding]) -> str:
     """Doctor's findings as an HTML table, without paths of the machine."""
     rows = "".join(
         f'<tr class="{f.state}{" needed" if f.needed else ""}">'
-        f'<td><span class="dot" aria-hidden="true"></span>{WORDS[f.state]}</td>'
-        f'<th scope="row">{escape(f.name)}</th><td>{escape(public(f.what))}{_fix(f.fix)}</td></tr>'
+        f'<td><span class="dot" aria-hidden="true"></span>{STATE_WORDS[f.state]}</td>'
+        f'<th scope="row">{escape(f.name)}</th><td>{escape(without_paths(f.what))}{_fix(f.fix)}</td></tr>'
         for f in findings
     )
     verdict = (
@@ -110,7 +110,7 @@ def findings_table(findings: list[Finding]) -> str:
 
 
 def _fix(fix: str) -> str:
-    return "".join(f"<code>{escape(public(line))}</code>" for line in fix.splitlines())
+    return "".join(f"<code>{escape(without_paths(line))}</code>" for line in fix.splitlines())
 
 
 def bench_chart(result: dict[str, Any]) -> str:
@@ -135,6 +135,6 @@ def bench_chart(result: dict[str, Any]) -> str:
         f'<figure class="chart"><figcaption>Milliseconds a frame, median of each verb (they overlap)</figcaption>'
         f'<dl class="bars">{bars}</dl></figure>{facts}'
         f'<p class="small">{escape(str(result["style"]))} by {escape(str(result["engine"]))} on '
-        f"{escape(public(str(result['device'])))}, "
+        f"{escape(without_paths(str(result['device'])))}, "
         f"{result['frames']} frames of {result['size'][0]} x {result['size'][1]}</p>"
     )

@@ -15,13 +15,15 @@ from streamtoon.errors import UsageError
 from streamtoon.types import Frame
 from streamtoon.web.jobs import stills
 from streamtoon.web.jobs.stills import Choice, Stills
-from streamtoon.web.messages import told
+from streamtoon.web.messages import errors_as_notices
 from streamtoon.web.sessions import uploads
 from streamtoon.web.sessions.sessions import Session, Sessions
 from streamtoon.web.tabs import theme
 
-EMPTY: Final = "Before and after will stand here, with a line between them that you can drag."
-FRAME: Final = '<rect x="3" y="4" width="18" height="16" rx="3"/><path d="M12 4v16m-5-6-1.5-2L7 10m10 4 1.5-2L17 10"/>'
+EMPTY_TEXT: Final = "Before and after will stand here, with a line between them that you can drag."
+PHOTO_ICON: Final = (
+    '<rect x="3" y="4" width="18" height="16" rx="3"/><path d="M12 4v16m-5-6-1.5-2L7 10m10 4 1.5-2L17 10"/>'
+)
 
 
 def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
@@ -45,18 +47,18 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
                 label="Before and after", type="filepath", interactive=False, elem_id="photo-pair", max_height=620,
                 buttons=["fullscreen"], visible=False,
             )  # fmt: skip
-            news = gr.HTML(theme.blank(EMPTY, FRAME), elem_id="photo-news")
+            news = gr.HTML(theme.blank(EMPTY_TEXT, PHOTO_ICON), elem_id="photo-news")
             keep = gr.DownloadButton("Download the drawing", visible=False, elem_id="photo-keep")
             all_styles = gr.Gallery(
                 label="Every style", columns=2, object_fit="contain", visible=False, elem_id="photo-all",
                 buttons=["download", "fullscreen"], interactive=False,
             )  # fmt: skip
 
-    @told
+    @errors_as_notices
     def ready(path: str | None, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         on, off = gr.update(interactive=True), gr.update(interactive=False)
         hide = gr.update(visible=False)
-        rest = gr.update(value=None, visible=False), hide, theme.blank(EMPTY, FRAME), hide
+        rest = gr.update(value=None, visible=False), hide, theme.blank(EMPTY_TEXT, PHOTO_ICON), hide
         yield gr.update(), off, off, *rest
         if path is not None:
             try:
@@ -66,14 +68,14 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
                 raise
             yield gr.update(), on, on, *rest
 
-    @told
+    @errors_as_notices
     def one(path: str | None, style: str, region: str, background: str, request: gr.Request) -> tuple[Any, ...]:
         session = sessions.of(request)
         made = _draw(sessions, drawer, session, path, (style, region, background))
         pair = gr.update(value=(made.before, made.after), visible=True)
         return pair, gr.update(value=made.after, visible=True), made.words
 
-    @told
+    @errors_as_notices
     def all_of_them(path: str | None, region: str, background: str, request: gr.Request) -> Any:
         session = sessions.of(request)
         made = [

@@ -19,15 +19,15 @@ from streamtoon.pipeline.toon import Toon
 from streamtoon.privacy.guard import OutputGate
 from streamtoon.sinks import check
 from streamtoon.types import U8, Frame
-from streamtoon.web.messages import told
+from streamtoon.web.messages import errors_as_notices
 from streamtoon.web.sessions.sessions import Session, Sessions
 from streamtoon.web.settings import make_toon
 from streamtoon.web.tabs import theme
 
 STREAM: Final = "live"  # a session has one of the two
-EVERY: Final = 0.1  # seconds between two pictures
-FACE: Final = '<circle cx="12" cy="9" r="4"/><path d="M4 20c.5-5 3.5-7 8-7s7.5 2 8 7"/>'
-IDLE: Final = 30.0  # seconds without a picture after which somebody else may have the place
+PICTURE_INTERVAL_S: Final = 0.1  # seconds between two pictures
+FACE_ICON: Final = '<circle cx="12" cy="9" r="4"/><path d="M4 20c.5-5 3.5-7 8-7s7.5 2 8 7"/>'
+LIVE_IDLE_S: Final = 30.0  # seconds without a picture after which somebody else may have the place
 
 
 class Stream:
@@ -45,7 +45,7 @@ class Stream:
     @property
     def idle(self) -> bool:
         """Whether no picture has come for so long that its place may go to somebody else."""
-        return time.monotonic() - self._used > IDLE
+        return time.monotonic() - self._used > LIVE_IDLE_S
 
     def __call__(self, picture: U8, chosen: tuple[str, ...], make: Any) -> U8:
         """(h, w, 3) uint8 RGB of the camera -> what may be shown of it: the card first, then drawings.
@@ -92,12 +92,12 @@ def build(sessions: Sessions, *chosen: gr.components.Component) -> None:
                 sources=["webcam"], streaming=True, label="Camera (stays with you until you press record)",
                 elem_id="stream-camera", height=300, webcam_options=gr.WebcamOptions(mirror=False),
             )  # fmt: skip
-            drawn = gr.HTML(theme.blank("The drawing appears here.", FACE), elem_id="stream-drawn")
+            drawn = gr.HTML(theme.blank("The drawing appears here.", FACE_ICON), elem_id="stream-drawn")
 
-    @told
+    @errors_as_notices
     def step(picture: U8 | None, style: str, region: str, background: str, request: gr.Request) -> str:
         if picture is None:
-            return theme.blank("The drawing appears here.", FACE)
+            return theme.blank("The drawing appears here.", FACE_ICON)
         session = sessions.of(request)
         stream = _stream(sessions, session)
         settings = sessions.settings
@@ -106,7 +106,7 @@ def build(sessions: Sessions, *chosen: gr.components.Component) -> None:
         )
 
     camera.stream(
-        step, [camera, *chosen], [drawn], stream_every=EVERY, time_limit=None, concurrency_limit=8,
+        step, [camera, *chosen], [drawn], stream_every=PICTURE_INTERVAL_S, time_limit=None, concurrency_limit=8,
         show_progress="hidden", api_visibility="private",
     )  # fmt: skip
 

@@ -14,16 +14,16 @@ import gradio as gr
 from streamtoon import style_folder
 from streamtoon.types import Style
 from streamtoon.web.jobs import worker
-from streamtoon.web.messages import told
+from streamtoon.web.messages import errors_as_notices
 from streamtoon.web.sessions import uploads
 from streamtoon.web.sessions.sessions import BusyError, Session, Sessions
-from streamtoon.web.style_upload import archive as parcel
-from streamtoon.web.style_upload.trial_drawing import PREVIEW
+from streamtoon.web.style_upload import archive
+from streamtoon.web.style_upload.trial_drawing import PREVIEW_NAME
 from streamtoon.web.tabs import theme
 
-MINE: Final = 6  # styles a session may bring
-KINDS: Final = {".webp": "webp", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
-METRICS: Final = ("PSNR dB", "SSIM", "MS-SSIM", "matte IoU")
+MAX_OWN_STYLES: Final = 6  # styles a session may bring
+PREVIEW_TYPES: Final = {".webp": "webp", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
+CARD_METRICS: Final = ("PSNR dB", "SSIM", "MS-SSIM", "matte IoU")
 
 
 def build(sessions: Sessions, dropdowns: list[gr.Dropdown]) -> None:
@@ -45,7 +45,7 @@ def build(sessions: Sessions, dropdowns: list[gr.Dropdown]) -> None:
                 elem_id="style-report",
             )
 
-    @told
+    @errors_as_notices
     def bring(path: str | None, request: gr.Request) -> Any:
         same = [gr.update()] * len(dropdowns)
         if path is None:
@@ -65,27 +65,27 @@ def build(sessions: Sessions, dropdowns: list[gr.Dropdown]) -> None:
     )
 
 
-def take(sessions: Sessions, session: Session, archive: Path) -> list[str]:
+def take(sessions: Sessions, session: Session, zipped: Path) -> list[str]:
     """Check a style's zip and add the style to a session: what was found, one line each.
 
     Raises UsageError for anything that is wrong with it, BusyError where the session has too many.
     """
-    if len(session.styles) >= MINE:
-        raise BusyError(f"{MINE} styles of your own are the limit here; reload the page to begin anew")
+    if len(session.styles) >= MAX_OWN_STYLES:
+        raise BusyError(f"{MAX_OWN_STYLES} styles of your own are the limit here; reload the page to begin anew")
     folder = session.folder / f"style-{secrets.token_hex(8)}"
-    unpacked = parcel.unpack(archive, folder)
+    unpacked = archive.unpack(zipped, folder)
     try:
         done = worker.ask(
-            "tryout", folder=str(folder), engine=sessions.settings.engine, threads=sessions.settings.threads
+            "trial_drawing", folder=str(folder), engine=sessions.settings.engine, threads=sessions.settings.threads
         )
         with session.lock:
             session.check()
             before, session.styles[done["name"]] = session.styles.get(done["name"]), folder
     except BaseException:
-        parcel.remove(folder)
+        archive.remove(folder)
         raise
     if before is not None:
-        parcel.remove(before)
+        archive.remove(before)
     drawing = f"drawing: hides the face, {done['ms']:g} ms a crop, cuts out {done['matte']:.0%} of it"
     return [unpacked, *done["found"], drawing]
 
@@ -110,7 +110,7 @@ def _card(style: Style) -> str:
         ("Data", _section(text, "Data")),
     ]
     listed = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in rows if value)
-    measured = [(name, value) for name, value in zip(METRICS, _row(text, "clean", "net"), strict=False) if value]
+    measured = [(name, value) for name, value in zip(CARD_METRICS, _row(text, "clean", "net"), strict=False) if value]
     metrics = theme.facts(measured, label="Measured on clean photos") if measured else ""
     whole = f"<details><summary>The whole card</summary><pre>{escape(text)}</pre></details>" if text else ""
     mine = "" if style.folder.parent == style_folder.FOLDER else '<span class="tag">yours</span>'
@@ -122,12 +122,12 @@ def _card(style: Style) -> str:
 
 
 def _picture(style: Style) -> str:
-    for name in (PREVIEW, "preview.webp", "preview.png", "preview.jpg"):
+    for name in (PREVIEW_NAME, "preview.webp", "preview.png", "preview.jpg"):
         file = style.folder / name
         if file.is_file():
             data = base64.b64encode(file.read_bytes()).decode()
             alt = f"NASA's portrait of Eileen Collins in the style {style.name}"
-            return f'<img src="data:image/{KINDS[file.suffix]};base64,{data}" alt="{escape(alt)}">'
+            return f'<img src="data:image/{PREVIEW_TYPES[file.suffix]};base64,{data}" alt="{escape(alt)}">'
     return ""
 
 

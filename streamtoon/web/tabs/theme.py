@@ -1,4 +1,4 @@
-"""How the page looks: one calm theme, its style sheet and scripts, and the words that several tabs share."""
+"""The page's theme, its style sheet and scripts, and the labels and HTML pieces that several tabs share."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from gradio.themes.utils import colors, sizes
 from streamtoon import style_folder
 from streamtoon.web.sessions.sessions import Session
 
-ASSETS: Final = Path(__file__).parent.parent / "assets"
+ASSETS_FOLDER: Final = Path(__file__).parent.parent / "assets"
 REGIONS: Final = [("Head and shoulders", "head"), ("Face only", "face"), ("Everything", "frame")]
 BACKGROUNDS: Final = [("As it is", "keep"), ("Paper", "paper"), ("Blurred", "blur"), ("Drawn too", "draw")]
-FONT: Final = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
-MONO: Final = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
-INK: Final = colors.Color(
+TEXT_FONTS: Final = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+MONO_FONTS: Final = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
+INK_HUE: Final = colors.Color(
     name="ink", c50="#f1f3f9", c100="#e1e5f1", c200="#c3cbe3", c300="#9da9cf", c400="#7484b6", c500="#53659d",
     c600="#3f4f85", c700="#33406c", c800="#2a3558", c900="#232c48", c950="#171d31",
 )  # fmt: skip
-PAPER: Final = colors.Color(
+PAPER_HUE: Final = colors.Color(
     name="paper", c50="#fbfaf7", c100="#f4f2ed", c200="#e7e4dc", c300="#d3cfc4", c400="#a39f95", c500="#77746c",
     c600="#57554f", c700="#3d3c39", c800="#272728", c900="#1b1c1f", c950="#121316",
 )  # fmt: skip
@@ -31,14 +31,14 @@ PAPER: Final = colors.Color(
 @cache
 def asset(name: str) -> str:
     """The text of one of the page's own files."""
-    return (ASSETS / name).read_text(encoding="utf-8")
+    return (ASSETS_FOLDER / name).read_text(encoding="utf-8")
 
 
 def theme() -> gr.themes.Base:
     """Ink on paper, and the other way round in the dark. Only fonts that are on the machine already."""
     made = gr.themes.Base(
-        primary_hue=INK, secondary_hue=INK, neutral_hue=PAPER, radius_size=sizes.radius_lg,
-        spacing_size=sizes.spacing_md, text_size=sizes.text_md, font=FONT, font_mono=MONO,
+        primary_hue=INK_HUE, secondary_hue=INK_HUE, neutral_hue=PAPER_HUE, radius_size=sizes.radius_lg,
+        spacing_size=sizes.spacing_md, text_size=sizes.text_md, font=TEXT_FONTS, font_mono=MONO_FONTS,
     )  # fmt: skip
     return made.set(
         body_background_fill="*neutral_50",

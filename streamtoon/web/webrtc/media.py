@@ -27,22 +27,25 @@ from streamtoon.sinks import check
 from streamtoon.types import Frame, OutputFrame
 from streamtoon.workflows.live import Send
 
-CLOCK: Final = 90_000  # ticks a second of RTP's clock for video
-BITRATE: Final = 2_500_000  # bits a second at most: at aiortc's own 500,000 the strokes of a drawing fall apart
-START_BITRATE: Final = 1_500_000
-PATIENCE: Final = 20.0  # seconds for what is asked of the loop
+RTP_CLOCK_HZ: Final = 90_000  # ticks a second of RTP's clock for video
+MAX_BITRATE_BPS: Final = 2_500_000  # bits a second at most: at aiortc's own 500,000 the strokes of a drawing fall apart
+START_BITRATE_BPS: Final = 1_500_000
+LOOP_TIMEOUT_S: Final = 20.0  # seconds for what is asked of the loop
 
 T = TypeVar("T")
 
 
-class Loop:
+class MediaLoop:
     """An asyncio loop in a thread of its own. Use as a context manager.
 
     local: only this machine can reach the server, so media are offered on loopback and nowhere else.
     """
 
     def __init__(self, *, local: bool) -> None:
-        vpx.MAX_BITRATE, vpx.DEFAULT_BITRATE = BITRATE, START_BITRATE  # aiortc has no other way to ask for it
+        vpx.MAX_BITRATE, vpx.DEFAULT_BITRATE = (
+            MAX_BITRATE_BPS,
+            START_BITRATE_BPS,
+        )  # aiortc has no other way to ask for it
         if local:
             aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"] if use_ipv4 or use_ipv6 else []
         self.loop = asyncio.new_event_loop()
@@ -51,7 +54,7 @@ class Loop:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run ``work`` in the loop and give what it gives; for other threads."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(LOOP_TIMEOUT_S)
 
     def soon(self, call: Any, *args: Any) -> None:
         """Call something in the loop, without waiting for it."""
@@ -106,7 +109,7 @@ def frame_of(picture: VideoFrame, index: int) -> Frame:
         view.flags.writeable = False  # the decoder still predicts from them
         planes.append(view)
     seconds = fractions.Fraction(picture.pts or 0) * fractions.Fraction(
-        picture.time_base or fractions.Fraction(1, CLOCK)
+        picture.time_base or fractions.Fraction(1, RTP_CLOCK_HZ)
     )
     return Frame(tuple(planes), "yuv420p", index, seconds, CALLS)
 
@@ -116,7 +119,7 @@ class Outgoing(MediaStreamTrack):
 
     kind = "video"
 
-    def __init__(self, media: Loop, size: tuple[int, int]) -> None:
+    def __init__(self, media: MediaLoop, size: tuple[int, int]) -> None:
         super().__init__()
         self._media, self._size = media, size
         self._newest: OutputFrame | None = None
@@ -146,8 +149,8 @@ class Outgoing(MediaStreamTrack):
         picture = VideoFrame(*self._size, "yuv420p")
         for plane, drawn_plane in zip(picture.planes, letterbox(drawn, self._size, CALLS), strict=True):  # type: ignore[arg-type]
             np.copyto(samples(plane)[:, : plane.width], drawn_plane)
-        picture.pts = round((time.monotonic() - self._began) * CLOCK)
-        picture.time_base = fractions.Fraction(1, CLOCK)
+        picture.pts = round((time.monotonic() - self._began) * RTP_CLOCK_HZ)
+        picture.time_base = fractions.Fraction(1, RTP_CLOCK_HZ)
         return picture
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:

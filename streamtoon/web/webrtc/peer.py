@@ -20,22 +20,24 @@ from streamtoon.pipeline.timings import Meter
 from streamtoon.pipeline.toon import Toon
 from streamtoon.privacy.guard import OutputGate
 from streamtoon.types import Frame
-from streamtoon.web.messages import public
-from streamtoon.web.webrtc.media import Incoming, Loop, Outgoing
+from streamtoon.web.messages import without_paths
+from streamtoon.web.webrtc.media import Incoming, MediaLoop, Outgoing
 from streamtoon.workflows.live import Live
 
-FPS: Final = 30.0  # pictures a second at most
-TELL: Final = 0.5  # seconds between two words about how it goes
-LONGEST: Final = 100_000  # characters of an offer
-SIDES: Final = (64, 1280)  # px, of what is sent back
-IDLE: Final = 30.0  # seconds without a picture from the camera after which it is over
-OVER: Final = ("failed", "closed")
+MAX_FPS: Final = 30.0  # pictures a second at most
+STATUS_INTERVAL_S: Final = 0.5  # seconds between two words about how it goes
+MAX_OFFER_CHARACTERS: Final = 100_000  # characters of an offer
+SIDE_RANGE_PX: Final = (64, 1280)  # px, of what is sent back
+LIVE_IDLE_S: Final = 30.0  # seconds without a picture from the camera after which it is over
+ENDED_STATES: Final = ("failed", "closed")
 
 
 class Peer:
     """A running connection. ``answer`` starts it; ``close`` ends it and frees everything; ``ended`` is called once."""
 
-    def __init__(self, media: Loop, ice: tuple[str, ...], size: tuple[int, int], ended: Callable[[], None]) -> None:
+    def __init__(
+        self, media: MediaLoop, ice: tuple[str, ...], size: tuple[int, int], ended: Callable[[], None]
+    ) -> None:
         self._media, self._ended = media, ended
         self._size = (_side(size[0]), _side(size[1]))
         self._servers = [RTCIceServer(urls=address) for address in ice]
@@ -53,13 +55,13 @@ class Peer:
 
         Raises UsageError for an offer that is none, and whatever ``make_toon`` raises.
         """
-        if not 0 < len(offer) <= LONGEST:
+        if not 0 < len(offer) <= MAX_OFFER_CHARACTERS:
             raise UsageError("the browser's offer is no offer; reload the page and start again")
         meter = Meter()
         outgoing = self._media.run(_made(self._media, self._size))
         toon = make_toon(meter)
         safe = OutputGate(_blank(self._size), toon.style.paper)
-        live = Live(self._incoming, toon, safe, [outgoing], fps=FPS, meter=meter, on_fault=self._say)
+        live = Live(self._incoming, toon, safe, [outgoing], fps=MAX_FPS, meter=meter, on_fault=self._say)
         self._live = live
         try:
             sdp = self._media.run(self._connect(offer, outgoing))
@@ -81,7 +83,7 @@ class Peer:
     @property
     def idle(self) -> bool:
         """Whether no picture has come for so long that its place may go to somebody else."""
-        return time.monotonic() - self._came > IDLE
+        return time.monotonic() - self._came > LIVE_IDLE_S
 
     @property
     def meter(self) -> Meter | None:
@@ -102,7 +104,7 @@ class Peer:
             self._thread.join(timeout=10)
 
     def _say(self, text: str) -> None:
-        self._fault = public(text)
+        self._fault = without_paths(text)
 
     def _run(self, live: Live) -> None:
         try:
@@ -126,7 +128,7 @@ class Peer:
 
         @connection.on("connectionstatechange")
         def on_change() -> None:
-            if connection.connectionState in OVER:
+            if connection.connectionState in ENDED_STATES:
                 threading.Thread(target=self.close, daemon=True).start()  # it waits for this loop
 
         await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
@@ -161,15 +163,15 @@ class Peer:
                 "fault": self._fault,
             }
             channel.send(json.dumps(words))
-            await asyncio.sleep(TELL)
+            await asyncio.sleep(STATUS_INTERVAL_S)
 
 
-async def _made(media: Loop, size: tuple[int, int]) -> Outgoing:
+async def _made(media: MediaLoop, size: tuple[int, int]) -> Outgoing:
     return Outgoing(media, size)
 
 
 def _side(length: int) -> int:
-    return min(max(length, SIDES[0]), SIDES[1]) // 2 * 2
+    return min(max(length, SIDE_RANGE_PX[0]), SIDE_RANGE_PX[1]) // 2 * 2
 
 
 def _blank(size: tuple[int, int]) -> Frame:

@@ -19,7 +19,7 @@ KIND = "multipart/form-data; boundary=x"
 LOCAL = {"host": "127.0.0.1:7860"}
 
 
-def knock(root, method="GET", path="/config", body=b"", settings=None, **headers):
+def request_status(root, method="GET", path="/config", body=b"", settings=None, **headers):
     """Status of the answer to a request, 200 where it would reach Gradio; underscores in names become hyphens."""
     said = []
 
@@ -47,17 +47,17 @@ def knock(root, method="GET", path="/config", body=b"", settings=None, **headers
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:7860", "localhost:1", "[::1]:7860", "LOCALHOST"])
 def test_names_of_this_machine(tmp_path, host):
-    assert knock(tmp_path, host=host) == 200
+    assert request_status(tmp_path, host=host) == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil:7860", "", "0x7f.1", "["])
 def test_a_name_that_was_turned_to_this_machine(tmp_path, host):
-    assert knock(tmp_path, host=host) == 421
+    assert request_status(tmp_path, host=host) == 421
 
 
 def test_a_server_for_others_goes_by_any_name(tmp_path):
     for settings in (Settings(host="0.0.0.0"), Settings(share=True)):  # noqa: S104 - nothing listens
-        assert knock(tmp_path, host="drawings.example", settings=settings) == 200
+        assert request_status(tmp_path, host="drawings.example", settings=settings) == 200
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_a_server_for_others_goes_by_any_name(tmp_path):
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_pages_of_others(tmp_path, headers, status, method):
-    assert knock(tmp_path, method, **headers) == status
+    assert request_status(tmp_path, method, **headers) == status
 
 
 def test_a_link_from_another_page_opens_ours(tmp_path):
-    assert knock(tmp_path, path="/", sec_fetch_site="cross-site") == 200
-    assert knock(tmp_path, "POST", "/", sec_fetch_site="cross-site") == 403
+    assert request_status(tmp_path, path="/", sec_fetch_site="cross-site") == 200
+    assert request_status(tmp_path, "POST", "/", sec_fetch_site="cross-site") == 403
 
 
 @pytest.mark.parametrize(
@@ -117,13 +117,13 @@ def test_uploads_that_break_off_leave_nothing(bare):
 
 
 def test_no_room_for_more(tmp_path, monkeypatch):
-    upload = partial(knock, tmp_path, "POST", "/gradio_api/upload", b"x")
+    upload = partial(request_status, tmp_path, "POST", "/gradio_api/upload", b"x")
     (tmp_path / "held").mkdir()
     (tmp_path / "held" / "a.png").write_bytes(bytes(21_000))  # of 20 times 1000
     assert upload() == 507
     (tmp_path / "held" / "a.png").write_bytes(bytes(10_000))
     assert upload() == 200
-    monkeypatch.setattr(access, "SPARE", 1 << 60)
+    monkeypatch.setattr(access, "MIN_FREE_DISK_BYTES", 1 << 60)
     assert upload() == 507
 
 
