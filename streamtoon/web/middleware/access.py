@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from streamtoon.web.middleware.asgi import App, Message, Receive, Scope, Send, header, refuse
-from streamtoon.web.middleware.hide_paths import UPLOAD
+from streamtoon.web.middleware.hide_paths import UPLOAD_PATH
 from streamtoon.web.sessions.folder import files_in
 from streamtoon.web.settings import LOOPBACK_HOSTS, Settings
 
@@ -47,7 +47,7 @@ class AccessControl:
         refusal = self._refusal(scope)
         if refusal is not None:
             await refuse(send, *refusal)
-        elif scope["method"] == "POST" and scope["path"].rstrip("/") == UPLOAD:
+        elif scope["method"] == "POST" and scope["path"].rstrip("/") == UPLOAD_PATH:
             await self._upload(scope, receive, send)
         else:
             await self._app(scope, receive, send)
