@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import Popen
 from typing import Any, Final
 
-from streamtoon.errors import StreamtoonError, UsageError
+from foundation.errors import ChildError
+from streamtoon.errors import StreamtoonError
 from streamtoon.web.jobs import worker
 from streamtoon.web.sessions.sessions import BusyError, Session
 from streamtoon.web.settings import Settings, check_choice
@@ -75,7 +75,7 @@ class FilmQueue:
     def draw(self, session: Session, asked: FilmRequest) -> Iterator[dict[str, Any]]:
         """Draw a film into the session's folder.
 
-        Yields {"ahead": films before it}, then {"progress": ...}, and in the end {"done": summary}, with "output".
+        Yields {"ahead": films before it}, then {"progress": ...}, and in the end {"done": summary, "output": path}.
         Raises BusyError where the line is full, StoppedError after Cancel, UsageError for a film that is none.
         """
         check_choice(asked.region, asked.background)
@@ -95,23 +95,25 @@ class FilmQueue:
 
     def _run(self, session: Session, asked: FilmRequest, gone: threading.Event) -> Iterator[dict[str, Any]]:
         output = session.place() / f"{asked.source.stem[:40] or 'film'}-drawn.mp4"
-        process = worker.start(
+        with worker.outcome(), worker.start(
             "film", source=str(asked.source), output=str(output), style=asked.style, region=asked.region,
             background=asked.background, private=asked.private, engine=self._settings.engine,
             threads=self._settings.threads, max_minutes=self._settings.max_minutes,
-        )  # fmt: skip
-        threading.Thread(target=_end_when, args=(gone, process), daemon=True).start()
-        try:
-            for words in worker.said(process):
+        ) as child:  # fmt: skip
+
+            def end() -> None:  # whoever is told of progress may not ask for more once the page is closed
+                gone.set()
+                child.stop()
+
+            session.note("film", end)
+            try:
+                for progress in child.messages(cancel=gone):
+                    yield {"progress": progress}
+                yield {"done": child.result(), "output": str(output)}
+            except ChildError:
                 if gone.is_set():
-                    break
-                if "error" in words:
-                    raise UsageError(str(words["error"]))
-                yield {**words, "output": str(output)}
-        finally:
-            worker.stop(process)
-        if gone.is_set():
-            raise StoppedError("stopped; nothing was kept")
+                    raise StoppedError("stopped; nothing was kept") from None
+                raise
 
     @contextmanager
     def _turn(self) -> Iterator[Any]:
@@ -126,11 +128,3 @@ class FilmQueue:
         finally:
             with self._lock:
                 self._line.remove(ticket)
-
-
-def _end_when(gone: threading.Event, process: Popen[str]) -> None:
-    """End the process once somebody pressed Cancel or left; end with it otherwise."""
-    while process.poll() is None:
-        if gone.wait(0.2):
-            process.kill()
-            return

@@ -1,120 +1,59 @@
-"""Jobs in a process of their own: a hostile film or network, or one that takes long, takes nothing else with it.
+"""Jobs in child processes: a hostile film or network, or one that takes long, takes nothing else with it.
 
-``start("film", ...)`` runs ``film(...)`` there, at low priority; what it says comes as one JSON object a line, the last
-of which has the key "done" or "error".
+``start("film", ...)`` calls ``film(tell, ...)`` of this module in a child process, at low priority and with a limit of
+memory. ``outcome`` turns what went wrong there into words for the page.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-CHILD: Final = "from streamtoon.web.jobs import worker; worker.run()"
+from foundation.child import Child, Tell
+from foundation.errors import ChildError
+from streamtoon.errors import UsageError
+
 NICENESS: Final = 10  # below whoever is live
-SHORT_JOB_TIMEOUT_S: Final = 60.0  # seconds that a short job may take
-MAX_CLAIMED_FPS: Final = 240.0  # frames a second that a film may claim
+SHORT_JOB_TIMEOUT_S: Final = 60.0
+MAX_CLAIMED_FPS: Final = 240.0  # frames a second that a film's header may claim
 BENCH_CLIP: Final = "portrait:120@1280x720"
-MAX_MEMORY_BYTES: Final = 8_000_000_000  # bytes of address space at most
+MAX_MEMORY_BYTES: Final = 8_000_000_000  # of address space
 TRIAL_MEMORY_BYTES: Final = 4_000_000_000  # for a style that is not trusted yet; a good one takes half
 
-Say = Callable[[dict[str, Any]], None]
+
+def start(job: str, **arguments: Any) -> Child:
+    """Begin the job of that name (a function of this module); use it in a ``with`` block."""
+    memory = TRIAL_MEMORY_BYTES if job == "trial_drawing" else MAX_MEMORY_BYTES
+    return Child(f"{__name__}:{job}", arguments, memory_bytes=memory, nice=NICENESS)
 
 
-def start(job: str, **arguments: Any) -> subprocess.Popen[str]:
-    """Begin a job; it imports from where we do."""
-    return subprocess.Popen(
-        [sys.executable, "-c", CHILD, job, json.dumps(arguments)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace",
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
-
-
-def said(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
-    """What a job says, until it ends; the last has "done" or "error"."""
-    last: dict[str, Any] = {}
-    for line in process.stdout or ():
-        try:
-            last = json.loads(line)
-        except ValueError:
-            continue
-        yield last
-    process.wait()
-    if "done" not in last and "error" not in last:
-        yield {"error": "the work broke off: memory or time ran out, or the file upset a decoder; try a smaller one"}
-
-
-def stop(process: subprocess.Popen[str]) -> None:
-    """End a job, whatever it is doing."""
-    process.kill()
-    process.wait()
-
-
-def run() -> None:
-    """In the process of its own."""
-    job, text = sys.argv[1:]
-    os.nice(NICENESS)
-    _bound_memory(TRIAL_MEMORY_BYTES if job == "trial_drawing" else MAX_MEMORY_BYTES)
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # libraries that print must not spoil what is said
-
-    def say(words: dict[str, Any]) -> None:
-        out.write(json.dumps(words) + "\n")
-        out.flush()
-
-    from engines import EngineError
-    from streamtoon.errors import StreamtoonError
-
-    jobs: dict[str, Callable[..., dict[str, Any]]] = {
-        "probe": probe,
-        "film": film,
-        "bench": bench,
-        "trial_drawing": trial_drawing,
-    }
+@contextmanager
+def outcome() -> Iterator[None]:
+    """Within: a child process that gave no result raises UsageError with words for the page."""
     try:
-        say({"done": jobs[job](say, **json.loads(text))})
-    except (StreamtoonError, EngineError) as error:
-        say({"error": " ".join(str(error).split())})
+        yield
     except MemoryError:
-        say({"error": "it takes more memory than it may here; give something smaller"})
-    except Exception as error:  # noqa: BLE001 - the page shows it, whatever it was
-        say({"error": f"it failed: {type(error).__name__}"})
-
-
-def _bound_memory(most: int) -> None:
-    try:
-        import resource
-    except ImportError:  # Windows has no such bound
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        raise UsageError("it takes more memory than it may here; give something smaller") from None
+    except ChildError as error:
+        if error.exception:
+            raise UsageError(f"it failed: {error.exception}") from None
+        raise UsageError(
+            "the work broke off: memory or time ran out, or the file upset a decoder; try a smaller one"
+        ) from None
 
 
 def ask(job: str, **arguments: Any) -> dict[str, Any]:
-    """The result of a short job. Raises UsageError with the reason where it fails or takes over SHORT_JOB_TIMEOUT_S."""
-    from streamtoon.errors import UsageError
-
-    process = start(job, **arguments)
-    timer = threading.Timer(SHORT_JOB_TIMEOUT_S, process.kill)
-    timer.start()
-    try:
-        *_, last = said(process)
-    finally:
-        timer.cancel()
-        stop(process)
-    if "error" in last:
-        raise UsageError(str(last["error"]))
-    done: dict[str, Any] = last["done"]
-    return done
+    """The result of a short job. Raises what it raised, UsageError where it dies or takes over SHORT_JOB_TIMEOUT_S."""
+    with outcome(), start(job, **arguments) as child:
+        result: dict[str, Any] = child.result(timeout_s=SHORT_JOB_TIMEOUT_S)
+        return result
 
 
-def probe(_: Say, *, source: str) -> dict[str, Any]:
+def probe(_: Tell, *, source: str) -> dict[str, Any]:
     """Open a film and decode its first frame: frames a second, about how many, px. Raises as ``video.open`` does."""
     from streamtoon.film import reader
 
@@ -123,12 +62,11 @@ def probe(_: Say, *, source: str) -> dict[str, Any]:
 
 
 def film(
-    say: Say, *, source: str, output: str, style: str, region: str, background: str, private: bool, engine: str,
+    tell: Tell, *, source: str, output: str, style: str, region: str, background: str, private: bool, engine: str,
     threads: int, max_minutes: float,
 ) -> dict[str, Any]:  # fmt: skip
-    """Draw a film; says how far it is, gives the summary. Raises as ``convert`` does."""
+    """Draw a film; tells ``Progress`` as it goes on, returns the summary. Raises as ``convert`` does."""
     from streamtoon import style_folder
-    from streamtoon.errors import UsageError
     from streamtoon.film import reader
     from streamtoon.pipeline.toon import Toon
     from streamtoon.workflows import engine_choice as engine_of
@@ -148,7 +86,7 @@ def film(
     def progress(now: Progress) -> None:
         if now.frames > 60 * max_minutes * min(rate, MAX_CLAIMED_FPS) * 1.05:  # a header may lie
             raise UsageError(f"the film is longer than {max_minutes:g} minutes, which is the limit here")
-        say({"progress": asdict(now)})
+        tell(asdict(now))
 
     options = Options(source, output, threads=threads, private=private, overwrite=True)
     try:
@@ -163,7 +101,7 @@ def film(
     }  # fmt: skip
 
 
-def bench(_: Say, *, style: str, engine: str, threads: int) -> dict[str, Any]:
+def bench(_: Tell, *, style: str, engine: str, threads: int) -> dict[str, Any]:
     """``streamtoon bench`` on the portrait clip, shorter than the command's: somebody waits for it."""
     from streamtoon import style_folder
     from streamtoon.bench.convert import bench as measure
@@ -181,10 +119,9 @@ def bench(_: Say, *, style: str, engine: str, threads: int) -> dict[str, Any]:
         return asdict(measure(str(film), make, threads))
 
 
-def trial_drawing(_: Say, *, folder: str, engine: str, threads: int) -> dict[str, Any]:
+def trial_drawing(_: Tell, *, folder: str, engine: str, threads: int) -> dict[str, Any]:
     """Check a style that is not trusted yet, and draw the embedded portrait with it; what there is to know about it."""
     from engines import EngineError
-    from streamtoon.errors import UsageError
     from streamtoon.web.style_upload import archive
     from streamtoon.web.style_upload.trial_drawing import draw
 

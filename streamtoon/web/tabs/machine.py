@@ -13,12 +13,12 @@ from streamtoon.doctor.hardware import Finding
 from streamtoon.pipeline.timings import VERBS
 from streamtoon.style_folder import DEFAULT
 from streamtoon.web.jobs import worker
-from streamtoon.web.messages import errors_as_notices, notice, without_paths
+from streamtoon.web.messages import errors_as_notices, without_paths
 from streamtoon.web.sessions.sessions import BusyError, Session, Sessions
 from streamtoon.web.tabs import theme
 
 STATE_WORDS: Final = {"ok": "ok", "missing": "not here", "broken": "broken"}
-BENCH_TIMEOUT_S: Final = 300.0  # seconds that a bench may take
+BENCH_TIMEOUT_S: Final = 300.0
 
 
 def build(sessions: Sessions, tab: gr.Tab) -> None:
@@ -70,20 +70,17 @@ def build(sessions: Sessions, tab: gr.Tab) -> None:
 
 
 def measure(sessions: Sessions, session: Session) -> dict[str, Any]:
-    """The result of ``streamtoon bench`` with the default style, in a process of its own. Raises gr.Error."""
-    process = worker.start("bench", style=DEFAULT, engine=sessions.settings.engine, threads=sessions.settings.threads)
-    timer = threading.Timer(BENCH_TIMEOUT_S, process.kill)
-    timer.start()
-    try:
-        session.note("bench", process.kill)
-        *_, last = worker.said(process)
-    finally:
-        timer.cancel()
-        session.closing.pop("bench", None)
-        worker.stop(process)
-    if "error" in last:
-        raise notice(without_paths(last["error"]))
-    result: dict[str, Any] = last["done"]
+    """The result of ``streamtoon bench`` with the default style, in a child process. Raises StreamtoonError."""
+    settings = sessions.settings
+    with (
+        worker.outcome(),
+        worker.start("bench", style=DEFAULT, engine=settings.engine, threads=settings.threads) as child,
+    ):
+        session.note("bench", child.stop)
+        try:
+            result: dict[str, Any] = child.result(timeout_s=BENCH_TIMEOUT_S)
+        finally:
+            session.closing.pop("bench", None)
     return result
 
 
