@@ -9,7 +9,7 @@ import gradio as gr
 from streamtoon.errors import UsageError
 from streamtoon.web.jobs import stills
 from streamtoon.web.jobs.films import FilmQueue, FilmRequest
-from streamtoon.web.jobs.stills import Choice, Stills
+from streamtoon.web.jobs.stills import Stills
 from streamtoon.web.messages import errors_as_notices
 from streamtoon.web.sessions import uploads
 from streamtoon.web.sessions.sessions import Sessions
@@ -33,7 +33,7 @@ def build(sessions: Sessions, drawer: Stills, line: FilmQueue) -> None:
         """Draw the people in a picture; gives the drawn picture (PNG)."""
         session = sessions.of(request)
         source = sessions.adopt(session, _given(file))
-        drawn = drawer.draw(stills.read(source), Choice(session.style(style), region, background))
+        drawn = drawer.draw(stills.read(source), session.choice(style, region, background))
         return stills.save(drawn, session.place() / f"{source.stem[:40] or 'photo'}-{style}.png")
 
     @errors_as_notices
@@ -43,7 +43,7 @@ def build(sessions: Sessions, drawer: Stills, line: FilmQueue) -> None:
         """Draw the people in a film; gives the drawn film (MP4) and a line about it."""
         session = sessions.of(request)
         source = sessions.adopt(session, _given(file))
-        for said in line.draw(session, FilmRequest(source, session.style(style), region, background, private)):
+        for said in line.draw(session, FilmRequest(source, session.choice(style, region, background), private)):
             if "done" in said:
                 yield said["output"], film_tab.summary_line(said["done"], said["output"])
 

@@ -46,27 +46,34 @@ class Settings:
         return self.host in LOOPBACK_HOSTS and not self.share
 
 
-def check_choice(region: str, background: str) -> None:
-    """Raise UsageError for a region or background that does not exist."""
-    try:
-        one_of("region", region, Region)
-        one_of("background", background, Background)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How somebody on the page wants to be drawn. Raises UsageError for a region or background that does not exist.
 
-
-def make_toon(
-    settings: Settings, style: str, region: str, background: str, *, live: bool, meter: Meter | None = None
-) -> Toon:
-    """A toon for what somebody chose on the page: private and steady when ``live``. ``style``: a name or a folder.
-
-    Raises UsageError for a choice that does not exist, EngineError where nothing can draw.
+    style  a name or a folder
     """
-    check_choice(region, background)
-    chosen = style_folder.load(style)
+
+    style: str
+    region: Region
+    background: Background
+
+    def __post_init__(self) -> None:
+        try:
+            one_of("region", self.region, Region)
+            one_of("background", self.background, Background)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+
+
+def make_toon(settings: Settings, choice: Choice, *, live: bool, meter: Meter | None = None) -> Toon:
+    """A toon for what somebody chose on the page: private and steady when ``live``.
+
+    Raises UsageError for a style that does not exist, EngineError where nothing can draw.
+    """
+    chosen = style_folder.load(choice.style)
     threads = settings.threads if live else max(1, settings.threads // 2)
     load = engine.live if live else engine.load
     drawer = load(settings.engine, chosen, threads=threads)
     return Toon(
-        chosen, drawer, region=region, background=background, private=live, steady=live, meter=meter  # type: ignore[arg-type]
-    )  # fmt: skip
+        chosen, drawer, region=choice.region, background=choice.background, private=live, steady=live, meter=meter
+    )

@@ -12,14 +12,14 @@ from streamtoon.web.jobs import films
 from streamtoon.web.jobs.films import FilmQueue, FilmRequest
 from streamtoon.web.sessions import sessions
 from streamtoon.web.sessions.sessions import BusyError, Sessions
-from streamtoon.web.settings import Settings, make_toon
+from streamtoon.web.settings import Choice, Settings
 from streamtoon.web.tabs import live
 from streamtoon.web.tabs import stream as stream_tab
 from streamtoon.web.webrtc import peer
 from streamtoon.web.webrtc.media import MediaLoop
 from streamtoon.web.webrtc.peer import Peer
 
-CHOSEN = ("ink", "head", "paper")
+CHOICE = Choice("ink", "head", "paper")
 PATIENCE = 30.0  # seconds; generous: the machine is shared
 
 
@@ -50,19 +50,19 @@ def offer():
 
 def begin(opened, session, media, offer):
     with session.lock:
-        return live._begin(opened, media, session, offer, CHOSEN)
+        return live._begin(opened, media, session, offer, CHOICE)
 
 
 def streaming(opened, key):
     """A page whose picture stream got its first picture."""
     session = opened.of(Request(key))
     stream = stream_tab._stream(opened, session)
-    step(opened, stream)
+    step(stream)
     return session, stream
 
 
-def step(opened, stream):
-    return stream(CLIP[0], CHOSEN, lambda chosen: make_toon(opened.settings, *chosen, live=True))
+def step(stream):
+    return stream(CLIP[0], CHOICE)
 
 
 def test_a_connection_that_dies_while_it_begins(opened, offer, monkeypatch):
@@ -129,13 +129,13 @@ def test_nothing_begins_for_a_page_that_was_closed(opened, offer, moved_film):
     session, stream = streaming(opened, "a")
     opened.end("a")
     with pytest.raises(UsageError, match="ended"):
-        step(opened, stream)
+        step(stream)
     with pytest.raises(UsageError, match="closed"):
         stream_tab._stream(opened, session)
     with MediaLoop(local=True) as media, pytest.raises(UsageError, match="closed"):
         begin(opened, session, media, offer)
     with pytest.raises(UsageError, match="closed"):
-        next(FilmQueue(opened.settings).draw(session, FilmRequest(moved_film, *CHOSEN)))
+        next(FilmQueue(opened.settings).draw(session, FilmRequest(moved_film, CHOICE)))
     with pytest.raises(UsageError, match="closed"):
         session.place()
     file = opened.root / "upload" / "a.png"
@@ -157,7 +157,7 @@ def test_a_stream_that_nobody_ends_is_swept(opened, monkeypatch):
     assert session.live is None
     assert session.closing == {}
     with pytest.raises(UsageError, match="ended"):
-        step(opened, stream)
+        step(stream)
     monkeypatch.setattr(sessions, "SESSION_IDLE_S", -1.0)
     opened.sweep()
     assert [s.folder.exists() for s in (session, other)] == [False, False]
@@ -193,4 +193,4 @@ def test_limits_of_the_line_stay_where_they_are(opened, moved_film):
     opened.end("a")
     for _ in range(films.MAX_WAITING_FILMS + 2):
         with pytest.raises(UsageError, match="closed"):
-            next(line.draw(session, FilmRequest(moved_film, *CHOSEN)))
+            next(line.draw(session, FilmRequest(moved_film, CHOICE)))

@@ -16,12 +16,13 @@ from streamtoon.pipeline.blend import to_rgb
 from streamtoon.privacy.guard import Guard, card
 from streamtoon.sources import portrait
 from streamtoon.types import Frame
-from streamtoon.web.settings import Settings, make_toon
+from streamtoon.web.settings import Choice, Settings, make_toon
 from streamtoon.web.tabs.stream import Stream
 from streamtoon.web.webrtc.media import MediaLoop, Outgoing
 from streamtoon.web.webrtc.peer import Peer
 
 SIZE = (320, 240)
+CHOICE = Choice("ink", "head", "paper")
 CLIP = [to_rgb(f.planes, f.layout, f.colour) for f in portrait.read(f"portrait:30@{SIZE[0]}x{SIZE[1]}")]
 BLANK = np.full_like(CLIP[0], 110)
 
@@ -87,7 +88,7 @@ def visit(make, pictures, count, change=None):
 
 def toon(style="ink", background="paper"):
     settings = Settings()
-    return lambda meter: make_toon(settings, style, "head", background, live=True, meter=meter)
+    return lambda meter: make_toon(settings, Choice(style, "head", background), live=True, meter=meter)
 
 
 def far(picture, others):
@@ -124,7 +125,7 @@ def test_no_face_gives_the_card():
 
 def test_an_engine_that_gives_the_photo_back_gives_the_card():
     settings = Settings(engine="echo")
-    back = visit(lambda meter: make_toon(settings, "ink", "head", "paper", live=True, meter=meter), CLIP, 12)
+    back = visit(lambda meter: make_toon(settings, CHOICE, live=True, meter=meter), CLIP, 12)
     assert all(is_card(picture) for picture in back)
 
 
@@ -156,9 +157,8 @@ def test_only_a_drawn_can_be_sent():
 
 
 def test_the_picture_stream_begins_with_the_card_too():
-    stream = Stream()
-    make = lambda chosen: make_toon(Settings(), *chosen, live=True)  # noqa: E731
-    back = [stream(picture, ("ink", "head", "paper"), make) for picture in CLIP[:6]]
+    stream = Stream(Settings())
+    back = [stream(picture, CHOICE) for picture in CLIP[:6]]
     stream.close()
     assert is_card(back[0])
     assert min(far(picture, CLIP) for picture in back) > 25

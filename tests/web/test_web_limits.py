@@ -11,7 +11,7 @@ from streamtoon.errors import UsageError
 from streamtoon.web.jobs import films, stills
 from streamtoon.web.jobs.films import FilmQueue, FilmRequest
 from streamtoon.web.sessions.sessions import BusyError, Sessions
-from streamtoon.web.settings import Settings, make_toon
+from streamtoon.web.settings import Choice, Settings
 
 
 class Request:
@@ -145,7 +145,7 @@ def test_a_film_too_long(moved_film):
 
 def test_a_full_line(sessions, moved_film):
     line = FilmQueue(Settings())
-    asked = FilmRequest(moved_film, "ink", "head", "keep")
+    asked = FilmRequest(moved_film, Choice("ink", "head", "keep"))
     waiting = [line.draw(sessions.of(Request(str(i))), asked) for i in range(films.MAX_WAITING_FILMS + 1)]
     first = next(waiting[0])
     assert "progress" in first or "done" in first
@@ -154,8 +154,6 @@ def test_a_full_line(sessions, moved_film):
         next(line.draw(sessions.of(Request("late")), asked))
     for film in waiting:
         film.close()
-    with pytest.raises(UsageError, match="region"):
-        next(line.draw(sessions.of(Request("late")), FilmRequest(moved_film, "ink", "nose", "keep")))
 
 
 def chunk(kind, data):
@@ -180,6 +178,10 @@ def test_pictures_beyond_limits(tmp_path, monkeypatch):
         stills.read(tmp_path / "script.svg")
 
 
-def test_choices_that_do_not_exist():
-    with pytest.raises(UsageError, match="region"):
-        make_toon(Settings(), "ink", "nose", "paper", live=True)
+@pytest.mark.parametrize(
+    ("style", "region", "background", "words"),
+    [("ink", "nose", "paper", "region"), ("ink", "head", "sky", "background"), ("../ink", "head", "paper", "no style")],
+)
+def test_choices_that_do_not_exist(sessions, style, region, background, words):
+    with pytest.raises(UsageError, match=words):
+        sessions.of(Request("a")).choice(style, region, background)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from foundation.errors import ChildError
 from streamtoon.errors import StreamtoonError
 from streamtoon.web.jobs import worker
 from streamtoon.web.sessions.sessions import BusyError, Session
-from streamtoon.web.settings import Settings, check_choice
+from streamtoon.web.settings import Choice, Settings
 
 MAX_WAITING_FILMS: Final = 4  # behind the one that is being drawn
 MAX_FRAME_PIXELS: Final = 3840 * 2160  # of one frame
@@ -26,12 +26,10 @@ class StoppedError(StreamtoonError):
 
 @dataclass(frozen=True, slots=True)
 class FilmRequest:
-    """A film and how it is to be drawn; ``style`` is a name or a folder."""
+    """A film and how it is to be drawn."""
 
     source: Path
-    style: str
-    region: str
-    background: str
+    choice: Choice
     private: bool = False
 
 
@@ -78,7 +76,6 @@ class FilmQueue:
         Yields {"ahead": films before it}, then {"progress": ...}, and in the end {"done": summary, "output": path}.
         Raises BusyError where the line is full, StoppedError after Cancel, UsageError for a film that is none.
         """
-        check_choice(asked.region, asked.background)
         probe(asked.source, self._settings)
         gone = threading.Event()
         session.stop("film")
@@ -96,9 +93,8 @@ class FilmQueue:
     def _run(self, session: Session, asked: FilmRequest, gone: threading.Event) -> Iterator[dict[str, Any]]:
         output = session.place() / f"{asked.source.stem[:40] or 'film'}-drawn.mp4"
         with worker.outcome(), worker.start(
-            "film", source=str(asked.source), output=str(output), style=asked.style, region=asked.region,
-            background=asked.background, private=asked.private, engine=self._settings.engine,
-            threads=self._settings.threads, max_minutes=self._settings.max_minutes,
+            "film", source=str(asked.source), output=str(output), **asdict(asked.choice), private=asked.private,
+            engine=self._settings.engine, threads=self._settings.threads, max_minutes=self._settings.max_minutes,
         ) as child:  # fmt: skip
 
             def end() -> None:  # whoever is told of progress may not ask for more once the page is closed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Final, Self
@@ -16,21 +15,12 @@ from streamtoon.pipeline.blend import to_rgb
 from streamtoon.pipeline.toon import Toon
 from streamtoon.sources import images
 from streamtoon.types import Frame, OutputFrame
-from streamtoon.web.settings import Settings, make_toon
+from streamtoon.web.settings import Choice, Settings, make_toon
 
 MAX_KEPT_TOONS: Final = 4  # toons; each holds a network and two detectors
 PHOTO_FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 MAX_PHOTO_PIXELS: Final = 40_000_000
 PHOTO_SUFFIXES: Final = ".jpg, .png, .webp, .bmp or .tiff"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """How a photo is to be drawn; ``style`` is a name or a folder."""
-
-    style: str
-    region: str
-    background: str
 
 
 class Stills:
@@ -46,7 +36,7 @@ class Stills:
         with self._lock:
             toon = self._toons.pop(choice, None)
             if toon is None:
-                toon = make_toon(self._settings, choice.style, choice.region, choice.background, live=False)
+                toon = make_toon(self._settings, choice, live=False)
             self._toons[choice] = toon
             while len(self._toons) > MAX_KEPT_TOONS:
                 self._toons.popitem(last=False)[1].close()

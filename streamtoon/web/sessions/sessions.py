@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 from streamtoon import style_folder as styles
 from streamtoon.errors import UsageError
 from streamtoon.web.sessions.folder import Folder, files_in
-from streamtoon.web.settings import Settings
+from streamtoon.web.settings import Choice, Settings
 
 MAX_KEPT_RESULTS: Final = 24
 MAX_KEPT_UPLOADS: Final = 6
@@ -71,6 +71,10 @@ class Session:
         if name in styles.names():
             return name
         raise UsageError(f"there is no style {name!r}; choose one of {', '.join(self.style_names())}")
+
+    def choice(self, style: str, region: str, background: str) -> Choice:
+        """What the page's controls say. Raises UsageError where one says what does not exist."""
+        return Choice(self.style(style), region, background)  # type: ignore[arg-type]  # it checks them
 
     def style_names(self) -> list[str]:
         """The embedded styles, then those this session brought."""

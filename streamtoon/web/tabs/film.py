@@ -73,7 +73,7 @@ def build(sessions: Sessions, line: FilmQueue) -> gr.Dropdown:
         session = sessions.of(request)
         source = sessions.adopt(session, path)
         same, busy, free = gr.update(), _buttons(running=True), _buttons(running=False)
-        asked = FilmRequest(source, session.style(style), region, background, private)
+        asked = FilmRequest(source, session.choice(style, region, background), private)
         hide = gr.update(visible=False)
         yield theme.notice("Starting…"), hide, same, same, hide, *busy
         try:

@@ -7,11 +7,9 @@ from typing import Any, Final
 
 import gradio as gr
 
-from streamtoon.pipeline.timings import Meter
-from streamtoon.pipeline.toon import Toon
 from streamtoon.web.messages import errors_as_notices, reason
 from streamtoon.web.sessions.sessions import Session, Sessions
-from streamtoon.web.settings import make_toon
+from streamtoon.web.settings import Choice, make_toon
 from streamtoon.web.tabs import stream, theme
 from streamtoon.web.webrtc.media import MediaLoop
 from streamtoon.web.webrtc.peer import Peer
@@ -54,7 +52,7 @@ def build(sessions: Sessions, media: MediaLoop) -> gr.Dropdown:
         try:
             session = sessions.of(request)
             with session.lock:  # a second Start waits for the first, and ends it
-                answer = _begin(sessions, media, session, json.loads(offer), (style, region, background))
+                answer = _begin(sessions, media, session, json.loads(offer), session.choice(style, region, background))
         except Exception as error:  # noqa: BLE001 - the page shows it beside the picture and frees the camera
             return (json.dumps({"error": reason(error)}), *off)
         on = (gr.update(interactive=False), gr.update(interactive=True), gr.update(interactive=True))
@@ -69,7 +67,8 @@ def build(sessions: Sessions, media: MediaLoop) -> gr.Dropdown:
         session = sessions.of(request)
         with session.lock:
             if isinstance(session.live, Peer):
-                session.live.switch(_toon(sessions, session, (style, region, background), session.live.meter))
+                choice = session.choice(style, region, background)
+                session.live.switch(make_toon(sessions.settings, choice, live=True, meter=session.live.meter))
 
     hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     begun = start.click(
@@ -85,9 +84,7 @@ def build(sessions: Sessions, media: MediaLoop) -> gr.Dropdown:
     return style
 
 
-def _begin(
-    sessions: Sessions, media: MediaLoop, session: Session, offer: dict[str, Any], chosen: tuple[str, ...]
-) -> str:
+def _begin(sessions: Sessions, media: MediaLoop, session: Session, offer: dict[str, Any], choice: Choice) -> str:
     session.stop(LIVE)
     size = (int(offer.get("width") or 640), int(offer.get("height") or 480))
 
@@ -102,13 +99,10 @@ def _begin(
     session.live = peer
     session.note(LIVE, peer.close)
     try:
-        return peer.answer(str(offer.get("sdp", "")), lambda meter: _toon(sessions, session, chosen, meter))
+        return peer.answer(
+            str(offer.get("sdp", "")), lambda meter: make_toon(sessions.settings, choice, live=True, meter=meter)
+        )
     except BaseException:
         session.stop(LIVE)
         session.live = None
         raise
-
-
-def _toon(sessions: Sessions, session: Session, chosen: tuple[str, ...], meter: Meter | None) -> Toon:
-    style, region, background = chosen
-    return make_toon(sessions.settings, session.style(style), region, background, live=True, meter=meter)

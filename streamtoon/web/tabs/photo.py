@@ -14,7 +14,7 @@ from PIL import Image
 from streamtoon.errors import UsageError
 from streamtoon.types import Frame
 from streamtoon.web.jobs import stills
-from streamtoon.web.jobs.stills import Choice, Stills
+from streamtoon.web.jobs.stills import Stills
 from streamtoon.web.messages import errors_as_notices
 from streamtoon.web.sessions import uploads
 from streamtoon.web.sessions.sessions import Session, Sessions
@@ -100,17 +100,17 @@ class Made:
     words: str
 
 
-def _draw(sessions: Sessions, drawer: Stills, session: Session, path: str | None, chosen: tuple[str, ...]) -> Made:
+def _draw(sessions: Sessions, drawer: Stills, session: Session, path: str | None, chosen: tuple[str, str, str]) -> Made:
+    """Draw the photo at ``path``; chosen: the names of a style, a region and a background."""
     if path is None:
         raise UsageError("there is no photo yet; upload, paste or take one first")
     file = sessions.adopt(session, path)
     frame = stills.read(file)
     began = time.perf_counter()
-    style, region, background = chosen
-    drawn = drawer.draw(frame, Choice(session.style(style), region, background))
+    drawn = drawer.draw(frame, session.choice(*chosen))
     seconds = time.perf_counter() - began
     place = session.place()
-    after = stills.save(drawn, place / f"{file.stem[:40] or 'photo'}-{style}.png")
+    after = stills.save(drawn, place / f"{file.stem[:40] or 'photo'}-{chosen[0]}.png")
     words = theme.facts(
         [
             ("Faces drawn", str(drawn.faces)),

@@ -6,7 +6,7 @@ import base64
 import threading
 import time
 from fractions import Fraction
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import gradio as gr
@@ -21,7 +21,7 @@ from streamtoon.sinks import check
 from streamtoon.types import U8, Frame
 from streamtoon.web.messages import errors_as_notices
 from streamtoon.web.sessions.sessions import Session, Sessions
-from streamtoon.web.settings import make_toon
+from streamtoon.web.settings import Choice, Settings, make_toon
 from streamtoon.web.tabs import theme
 
 STREAM: Final = "live"  # a session has one of the two
@@ -33,9 +33,10 @@ LIVE_IDLE_S: Final = 30.0  # seconds without a picture after which somebody else
 class Stream:
     """One person's picture stream: a private toon, and the pictures that may leave."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._toon: Toon | None = None
-        self._chosen: tuple[str, ...] = ()
+        self._choice: Choice | None = None
         self._safe: OutputGate | None = None
         self._lock = threading.Lock()
         self._index = 0
@@ -47,7 +48,7 @@ class Stream:
         """Whether no picture has come for so long that its place may go to somebody else."""
         return time.monotonic() - self._used > LIVE_IDLE_S
 
-    def __call__(self, picture: U8, chosen: tuple[str, ...], make: Any) -> U8:
+    def __call__(self, picture: U8, choice: Choice) -> U8:
         """(h, w, 3) uint8 RGB of the camera -> what may be shown of it: the card first, then drawings.
 
         Raises UsageError once it is closed.
@@ -60,9 +61,9 @@ class Stream:
             planes = from_rgb(np.ascontiguousarray(picture[:h, :w]), "yuv420p", CALLS)
             frame = Frame(planes, "yuv420p", self._index, Fraction(round(time.monotonic() * 1000), 1000), CALLS)
             self._index += 1
-            if self._toon is None or chosen != self._chosen:
+            if self._toon is None or choice != self._choice:
                 self._close()
-                self._toon, self._chosen = make(chosen), chosen
+                self._toon, self._choice = make_toon(self._settings, choice, live=True), choice
             if self._safe is None:
                 self._safe = OutputGate(frame, self._toon.style.paper)
             else:
@@ -100,10 +101,7 @@ def build(sessions: Sessions, *chosen: gr.components.Component) -> None:
             return theme.blank("The drawing appears here.", FACE_ICON)
         session = sessions.of(request)
         stream = _stream(sessions, session)
-        settings = sessions.settings
-        return shown(
-            stream(picture, (session.style(style), region, background), lambda c: make_toon(settings, *c, live=True))
-        )
+        return shown(stream(picture, session.choice(style, region, background)))
 
     camera.stream(
         step, [camera, *chosen], [drawn], stream_every=PICTURE_INTERVAL_S, time_limit=None, concurrency_limit=8,
@@ -124,7 +122,7 @@ def _stream(sessions: Sessions, session: Session) -> Stream:
             return session.live
         session.stop(STREAM)
         sessions.enter_live(session)
-        stream = session.live = Stream()
+        stream = session.live = Stream(sessions.settings)
 
         def close() -> None:
             if session.live is stream:
