@@ -1,16 +1,12 @@
-"""What ``streamtoon web`` was asked for, and the toons made from it."""
+"""What ``streamtoon web`` was started with, and what somebody chose on the page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-from streamtoon import style_folder
 from streamtoon.errors import UsageError
-from streamtoon.pipeline.timings import Meter
-from streamtoon.pipeline.toon import Toon
 from streamtoon.types import Background, Region, one_of
-from streamtoon.workflows import engine_choice as engine
 
 MEGABYTE: Final = 1_000_000
 LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -63,17 +59,3 @@ class Choice:
             one_of("background", self.background, Background)
         except ValueError as error:
             raise UsageError(str(error)) from None
-
-
-def make_toon(settings: Settings, choice: Choice, *, live: bool, meter: Meter | None = None) -> Toon:
-    """A toon for what somebody chose on the page: private and steady when ``live``.
-
-    Raises UsageError for a style that does not exist, EngineError where nothing can draw.
-    """
-    chosen = style_folder.load(choice.style)
-    threads = settings.threads if live else max(1, settings.threads // 2)
-    load = engine.live if live else engine.load
-    drawer = load(settings.engine, chosen, threads=threads)
-    return Toon(
-        chosen, drawer, region=choice.region, background=choice.background, private=live, steady=live, meter=meter
-    )

@@ -16,8 +16,9 @@ from streamtoon.pipeline.blend import to_rgb
 from streamtoon.privacy.guard import Guard, card
 from streamtoon.sources import portrait
 from streamtoon.types import Frame
-from streamtoon.web.settings import Choice, Settings, make_toon
+from streamtoon.web.settings import Choice, Settings
 from streamtoon.web.tabs.stream import Stream
+from streamtoon.web.toons import live_toon
 from streamtoon.web.webrtc.media import MediaLoop, Outgoing
 from streamtoon.web.webrtc.peer import Peer
 
@@ -88,7 +89,7 @@ def visit(make, pictures, count, change=None):
 
 def toon(style="ink", background="paper"):
     settings = Settings()
-    return lambda meter: make_toon(settings, Choice(style, "head", background), live=True, meter=meter)
+    return lambda meter: live_toon(settings, Choice(style, "head", background), meter)
 
 
 def far(picture, others):
@@ -125,7 +126,7 @@ def test_no_face_gives_the_card():
 
 def test_an_engine_that_gives_the_photo_back_gives_the_card():
     settings = Settings(engine="echo")
-    back = visit(lambda meter: make_toon(settings, CHOICE, live=True, meter=meter), CLIP, 12)
+    back = visit(lambda meter: live_toon(settings, CHOICE, meter), CLIP, 12)
     assert all(is_card(picture) for picture in back)
 
 

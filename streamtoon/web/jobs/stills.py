@@ -15,7 +15,8 @@ from streamtoon.pipeline.blend import to_rgb
 from streamtoon.pipeline.toon import Toon
 from streamtoon.sources import images
 from streamtoon.types import Frame, OutputFrame
-from streamtoon.web.settings import Choice, Settings, make_toon
+from streamtoon.web.settings import Choice, Settings
+from streamtoon.web.toons import still_toon
 
 MAX_KEPT_TOONS: Final = 4  # toons; each holds a network and two detectors
 PHOTO_FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
@@ -36,7 +37,7 @@ class Stills:
         with self._lock:
             toon = self._toons.pop(choice, None)
             if toon is None:
-                toon = make_toon(self._settings, choice, live=False)
+                toon = still_toon(self._settings, choice)
             self._toons[choice] = toon
             while len(self._toons) > MAX_KEPT_TOONS:
                 self._toons.popitem(last=False)[1].close()

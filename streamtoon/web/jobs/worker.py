@@ -66,22 +66,20 @@ def film(
     threads: int, max_minutes: float,
 ) -> dict[str, Any]:  # fmt: skip
     """Draw a film; tells ``Progress`` as it goes on, returns the summary. Raises as ``convert`` does."""
-    from streamtoon import style_folder
     from streamtoon.film import reader
     from streamtoon.pipeline.toon import Toon
-    from streamtoon.workflows import engine_choice as engine_of
     from streamtoon.workflows.convert import Options, Progress, convert
+    from streamtoon.workflows.make_toon import make_toon
 
     with reader.open(source, threads=1) as opened:
         rate, size = float(opened.rate), opened.size
     toons: list[Toon] = []
 
     def make() -> Toon:
-        chosen = style_folder.load(style)
-        drawer = engine_of.load(engine, chosen, threads=max(1, threads // 2))
-        toon = Toon(chosen, drawer, region=region, background=background, private=private)  # type: ignore[arg-type]
-        toons.append(toon)
-        return toon
+        toons.append(
+            make_toon(style, engine=engine, threads=threads, region=region, background=background, private=private)
+        )
+        return toons[-1]
 
     def progress(now: Progress) -> None:
         if now.frames > 60 * max_minutes * min(rate, MAX_CLAIMED_FPS) * 1.05:  # a header may lie
@@ -103,16 +101,14 @@ def film(
 
 def bench(_: Tell, *, style: str, engine: str, threads: int) -> dict[str, Any]:
     """``streamtoon bench`` on the portrait clip, shorter than the command's: somebody waits for it."""
-    from streamtoon import style_folder
     from streamtoon.bench.convert import bench as measure
     from streamtoon.bench.convert import portrait_film
     from streamtoon.pipeline.timings import Meter
     from streamtoon.pipeline.toon import Toon
-    from streamtoon.workflows import engine_choice as engine_of
+    from streamtoon.workflows.make_toon import make_toon
 
     def make(meter: Meter) -> Toon:
-        chosen = style_folder.load(style)
-        return Toon(chosen, engine_of.load(engine, chosen, threads=max(1, threads // 2)), meter=meter)
+        return make_toon(style, engine=engine, threads=threads, meter=meter)
 
     with tempfile.TemporaryDirectory(prefix="streamtoon-bench-") as folder:
         film = portrait_film(Path(folder, "portrait.mp4"), threads, BENCH_CLIP)

@@ -20,7 +20,7 @@ from streamtoon.pipeline.toon import Detected, DrawnCrops, Toon
 from streamtoon.privacy.guard import hides_face
 from streamtoon.sources import portrait
 from streamtoon.types import U8, Frame
-from streamtoon.workflows.engine_choice import load
+from streamtoon.workflows.make_toon import make_toon
 
 PREVIEW_NAME: Final = "drawn.webp"
 MAX_CROP_MS: Final = 500.0  # ms a crop: a slower network is of no use
@@ -38,13 +38,15 @@ def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
     Raises UsageError for a drawing with artefacts that make it useless, EngineError where nothing can draw it.
     """
     style = style_folder.load(folder)
-    engine = load(engine_name, style, threads=threads)
-    with Toon(style, engine, region="head", background="keep", private=True) as toon:
+    made = make_toon(
+        style, engine=engine_name, threads=threads, workload="still", region="head", background="keep", private=True
+    )
+    with made as toon:
         seen = toon.see(Frame((portrait.picture(),), "rgb24", 0, Fraction(0)))
         cut = seen.heads[0]
-        drawn = engine(cut.image[None])[0]
+        drawn = toon.engine(cut.image[None])[0]
         began = time.perf_counter()
-        others = [engine(cut.image[None])[0] for _ in range(TIMED_RUNS)]
+        others = [toon.engine(cut.image[None])[0] for _ in range(TIMED_RUNS)]
         ms = 1000 * (time.perf_counter() - began) / TIMED_RUNS
         if drawn.shape != (style.size, style.size, 4):
             raise UsageError(f"the network draws {drawn.shape}, the card says {style.size} px; export the style again")

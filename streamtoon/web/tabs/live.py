@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any, Final
 
 import gradio as gr
 
 from streamtoon.web.messages import errors_as_notices, reason
 from streamtoon.web.sessions.sessions import Session, Sessions
-from streamtoon.web.settings import Choice, make_toon
+from streamtoon.web.settings import Choice
 from streamtoon.web.tabs import stream, theme
+from streamtoon.web.toons import live_toon
 from streamtoon.web.webrtc.media import MediaLoop
 from streamtoon.web.webrtc.peer import Peer
 
@@ -68,7 +70,7 @@ def build(sessions: Sessions, media: MediaLoop) -> gr.Dropdown:
         with session.lock:
             if isinstance(session.live, Peer):
                 choice = session.choice(style, region, background)
-                session.live.switch(make_toon(sessions.settings, choice, live=True, meter=session.live.meter))
+                session.live.switch(live_toon(sessions.settings, choice, session.live.meter))
 
     hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     begun = start.click(
@@ -99,9 +101,7 @@ def _begin(sessions: Sessions, media: MediaLoop, session: Session, offer: dict[s
     session.live = peer
     session.note(LIVE, peer.close)
     try:
-        return peer.answer(
-            str(offer.get("sdp", "")), lambda meter: make_toon(sessions.settings, choice, live=True, meter=meter)
-        )
+        return peer.answer(str(offer.get("sdp", "")), partial(live_toon, sessions.settings, choice))
     except BaseException:
         session.stop(LIVE)
         session.live = None

@@ -21,8 +21,9 @@ from streamtoon.sinks import check
 from streamtoon.types import U8, Frame
 from streamtoon.web.messages import errors_as_notices
 from streamtoon.web.sessions.sessions import Session, Sessions
-from streamtoon.web.settings import Choice, Settings, make_toon
+from streamtoon.web.settings import Choice, Settings
 from streamtoon.web.tabs import theme
+from streamtoon.web.toons import live_toon
 
 STREAM: Final = "live"  # a session has one of the two
 PICTURE_INTERVAL_S: Final = 0.1  # seconds between two pictures
@@ -63,7 +64,7 @@ class Stream:
             self._index += 1
             if self._toon is None or choice != self._choice:
                 self._close()
-                self._toon, self._choice = make_toon(self._settings, choice, live=True), choice
+                self._toon, self._choice = live_toon(self._settings, choice), choice
             if self._safe is None:
                 self._safe = OutputGate(frame, self._toon.style.paper)
             else:
