@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 
+from streamtoon import style_folder
 from streamtoon.errors import UsageError
 from streamtoon.web.jobs import stills
 from streamtoon.web.jobs.films import FilmQueue, FilmRequest
@@ -21,7 +22,7 @@ def build(sessions: Sessions, drawer: Stills, line: FilmQueue) -> None:
     with gr.Column(visible=False):
         given, made = gr.File(label="file"), gr.File(label="drawn")
         uploads.raw(given)
-        style = gr.Textbox("ink", label="style")
+        style = gr.Textbox(style_folder.DEFAULT, label="style")
         region = gr.Textbox("head", label="region")
         background = gr.Textbox("keep", label="background")
         private = gr.Checkbox(label="private")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import re
-import sys
 import traceback
 from collections.abc import Callable, Iterator
 from html import escape
@@ -13,13 +13,13 @@ from typing import Any, Final, TypeVar
 
 import gradio as gr
 
-from engines import EngineError
 from streamtoon.errors import StreamtoonError
 
 # a word that starts with a slash (or a drive), holds another, and is no part of an address
 LOCAL_PATH: Final = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:)?(?:[/\\][\w.@+~%-]+)+[/\\]([\w.@+~%-]+)")
 INTERNAL_FAULT: Final = "this is a fault of streamtoon, not yours: the server's log tells more"
 
+log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -29,10 +29,10 @@ def without_paths(text: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    """What people are told of ``error``; what we did not expect goes to the server's log in full."""
-    if isinstance(error, (StreamtoonError, EngineError)):
+    """What people are told of ``error``; what is no error of ours is logged with its traceback."""
+    if isinstance(error, StreamtoonError):
         return without_paths(str(error))
-    traceback.print_exception(error, file=sys.stderr)
+    log.error("".join(traceback.format_exception(error)).rstrip())
     return INTERNAL_FAULT
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from streamtoon.errors import UsageError
 from streamtoon.web.settings import LOOPBACK_HOSTS, Settings
 
-SHUTDOWN_TIMEOUT_S: Final = 5  # seconds that open connections have to end
+SHUTDOWN_TIMEOUT_S: Final = 5  # in which open connections have to end
 
 
 def serve(settings: Settings, say: Callable[[str], None]) -> None:

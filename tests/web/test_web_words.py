@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from typing import get_args
 
 import gradio as gr
 import pytest
@@ -9,8 +10,10 @@ import pytest
 from streamtoon.cli import main
 from streamtoon.doctor.hardware import Finding
 from streamtoon.errors import UsageError
+from streamtoon.types import Background, Region
 from streamtoon.web.messages import INTERNAL_FAULT, errors_as_notices, without_paths
 from streamtoon.web.middleware.hide_paths import HidePaths
+from streamtoon.web.tabs import theme
 from streamtoon.web.tabs.machine import findings_table
 
 
@@ -29,7 +32,7 @@ def test_paths_are_cut(text, shown):
     assert without_paths(text) == shown
 
 
-def test_errors_become_notices(capsys):
+def test_errors_become_notices(caplog):
     @errors_as_notices
     def ours():
         raise UsageError("/srv/secret/a.png is <b>no</b> picture")
@@ -48,7 +51,12 @@ def test_errors_become_notices(capsys):
     with pytest.raises(gr.Error) as error:
         next(steps)
     assert INTERNAL_FAULT[1:] in error.value.message
-    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert "ZeroDivisionError: /srv/secret" in caplog.text
+
+
+def test_the_page_offers_every_choice_there_is():
+    assert set(theme.REGION_LABELS) == set(get_args(Region))
+    assert set(theme.BACKGROUND_LABELS) == set(theme.LIVE_BACKGROUND_LABELS) == set(get_args(Background))
 
 
 def test_findings_without_paths():

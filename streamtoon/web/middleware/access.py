@@ -26,9 +26,9 @@ ALLOWED_ROUTES: Final = frozenset(
     """.split()  # noqa: SIM905 - reads better
 )
 CLOSED_PREFIXES: Final = ("/monitoring", "/openapi.json", "/run-history", "/docs", "/redoc")
-FORM_OVERHEAD_BYTES: Final = 100_000  # bytes of an upload's request beside the file
+FORM_OVERHEAD_BYTES: Final = 100_000  # of an upload's request beside the file
 MAX_HELD_UPLOADS: Final = 20  # of the largest size, that may lie here at the same time
-MIN_FREE_DISK_BYTES: Final = 1_000_000_000  # bytes that are left free on the disk
+MIN_FREE_DISK_BYTES: Final = 1_000_000_000  # that uploads leave
 
 
 class AccessControl:

@@ -14,13 +14,10 @@ from typing import Final
 from streamtoon.web.middleware.asgi import App, Message, Receive, Scope, Send, header, refuse
 
 TEXT_TYPES: Final = (b"application/json", b"text/")
-GRADIO_ASSETS: Final = (
-    "/assets/",
-    "/static/",
-    "/svelte/",
-)  # Gradio's own scripts: they know no path, and are worth compressing
+# Gradio's own scripts: they hold no path, and are worth compressing
+GRADIO_ASSETS: Final = ("/assets/", "/static/", "/svelte/")
 UPLOAD_PATH: Final = "/gradio_api/upload"
-MAX_REQUEST_BYTES: Final = 16_000_000  # bytes of any other request; the picture stream's pictures are the largest
+MAX_REQUEST_BYTES: Final = 16_000_000  # but for uploads; the picture stream's pictures are the largest
 SECURITY_HEADERS: Final = [
     (
         b"content-security-policy",

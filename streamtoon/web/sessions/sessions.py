@@ -27,6 +27,9 @@ SESSION_IDLE_S: Final = 3600.0  # a session that asked for nothing for so long i
 UNTAKEN_UPLOAD_S: Final = 600.0  # an upload that no session took within this time is removed
 SWEEP_INTERVAL_S: Final = 60.0  # between two sweeps
 
+LIVE_IDLE_S: Final = 30.0  # without a picture from the camera for so long somebody else may have the place
+LIVE: Final = "live"  # the name of what draws live in ``Session.closing``: one a session
+
 
 class BusyError(UsageError):
     """A limit was reached; the message says which and what to do."""
@@ -217,7 +220,7 @@ class Sessions:
                 continue
             try:
                 if getattr(session.live, "idle", False):
-                    session.stop("live")
+                    session.stop(LIVE)
             finally:
                 session.lock.release()
 

@@ -26,15 +26,13 @@ from streamtoon.web.style_upload import memory, operators
 
 MAX_FILES: Final = 24
 MAX_UNPACKED_BYTES: Final = 160_000_000  # of everything unpacked
-MAX_TEXT_BYTES: Final = 100_000  # bytes of a card or another text
-MAX_PREVIEW_BYTES: Final = 2_000_000  # bytes of the preview
+MAX_TEXT_BYTES: Final = 100_000  # of a card or another text
+MAX_PREVIEW_BYTES: Final = 2_000_000
 ALLOWED_SUFFIXES: Final = frozenset({".toml", ".onnx", ".md", ".txt", ".webp", ".png", ".jpg", ".jpeg"})
 TEXT_NAMES: Final = frozenset({"LICENSE", "LICENCE", "NOTICE"})
 PICTURE_SUFFIXES: Final = frozenset({".webp", ".png", ".jpg", ".jpeg"})
-MAX_FILE_BYTES: Final = {
-    ".onnx": operators.MAX_NETWORK_BYTES,
-    **dict.fromkeys(PICTURE_SUFFIXES, MAX_PREVIEW_BYTES),
-}  # bytes of one file, MAX_TEXT_BYTES for others
+# by suffix; MAX_TEXT_BYTES for others
+MAX_FILE_BYTES: Final = {".onnx": operators.MAX_NETWORK_BYTES, **dict.fromkeys(PICTURE_SUFFIXES, MAX_PREVIEW_BYTES)}
 MAX_PREVIEW_PIXELS: Final = 4_000_000
 READ_BYTES: Final = 1 << 16
 

@@ -10,9 +10,7 @@ import openvino
 
 from streamtoon.errors import UsageError
 
-MAX_CROP_BYTES: Final = (
-    1_000_000_000  # bytes of all that a network computes for one crop; the shipped ones need 90 million
-)
+MAX_CROP_BYTES: Final = 1_000_000_000  # of all tensors computed for one crop; the shipped networks need 90 million
 
 
 def check_memory(file: Path, size: int) -> int:

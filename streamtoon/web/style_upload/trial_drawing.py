@@ -23,13 +23,11 @@ from streamtoon.types import U8, Frame
 from streamtoon.workflows.make_toon import make_toon
 
 PREVIEW_NAME: Final = "drawn.webp"
-MAX_CROP_MS: Final = 500.0  # ms a crop: a slower network is of no use
+MAX_CROP_MS: Final = 500.0  # to draw one crop: a slower network is of no use
 TIMED_RUNS: Final = 3
-MIN_MATTE_SHARE: Final = 0.02  # least share of a crop that a matte must cover
-MAX_UNCOVERED_SHARE: Final = 0.1  # most of a face that the camera may show through by more than half
-FACE_OVAL_MARGIN: Final = (
-    2.2  # of the square a face's oval is drawn in here: wide enough for all of it, whatever the card says
-)
+MIN_MATTE_SHARE: Final = 0.02  # of a crop, covered by the matte
+MAX_UNCOVERED_SHARE: Final = 0.1  # of a face, where the camera shows through by more than half
+FACE_OVAL_MARGIN: Final = 2.2  # face sizes: the oval in a square so large covers all of a face, whatever the card says
 
 
 def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:

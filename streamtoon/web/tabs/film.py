@@ -31,9 +31,9 @@ def build(sessions: Sessions, line: FilmQueue) -> gr.Dropdown:
         with gr.Column(scale=3, min_width=280, elem_classes="side"):
             film = gr.Video(sources=["upload"], label="Your film", elem_id="film-in", height=240)
             uploads.raw(film)
-            style = gr.Dropdown(theme.style_choices(None), value="ink", label="Style", elem_id="film-style")
-            region = gr.Radio(theme.REGIONS, value="head", label="What is drawn")
-            background = gr.Radio(theme.BACKGROUNDS, value="keep", label="The rest of the picture")
+            style = theme.style_dropdown("film-style")
+            region = theme.region_radio()
+            background = theme.background_radio(theme.BACKGROUND_LABELS, "keep", "The rest of the picture")
             private = gr.Checkbox(
                 label="Never show an undrawn frame",
                 info="Frames without a face are held for half a second, then a card.",

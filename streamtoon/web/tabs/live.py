@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import gradio as gr
 
 from streamtoon.web.messages import errors_as_notices, reason
-from streamtoon.web.sessions.sessions import Session, Sessions
+from streamtoon.web.sessions.sessions import LIVE, Session, Sessions
 from streamtoon.web.settings import Choice
 from streamtoon.web.tabs import stream, theme
 from streamtoon.web.toons import live_toon
 from streamtoon.web.webrtc.media import MediaLoop
 from streamtoon.web.webrtc.peer import Peer
-
-LIVE: Final = "live"  # the name under which a session closes it
-BACKGROUNDS: Final = [
-    ("Paper", "paper"),
-    ("Blurred room", "blur"),
-    ("Drawn room", "draw"),
-    ("Room as it is", "keep"),
-]
 
 
 def build(sessions: Sessions, media: MediaLoop) -> gr.Dropdown:
@@ -35,10 +27,10 @@ def build(sessions: Sessions, media: MediaLoop) -> gr.Dropdown:
                 start = gr.Button("Start", variant="primary", elem_id="live-start", min_width=90)
                 stop = gr.Button("Stop", elem_id="live-stop", interactive=False, min_width=90)
             snap = gr.Button("Save a snapshot", elem_id="live-snap", interactive=False)
-            style = gr.Dropdown(theme.style_choices(None), value="ink", label="Style", elem_id="live-style")
-            region = gr.Radio(theme.REGIONS, value="head", label="What is drawn", elem_id="live-region")
-            background = gr.Radio(
-                BACKGROUNDS, value="paper", label="Behind it", elem_id="live-background",
+            style = theme.style_dropdown("live-style")
+            region = theme.region_radio(elem_id="live-region")
+            background = theme.background_radio(
+                theme.LIVE_BACKGROUND_LABELS, "paper", "Behind it", elem_id="live-background",
                 info="“As it is” shows your room. Faces found are drawn or covered; one that is missed would show.",
             )  # fmt: skip
             mirror = gr.Checkbox(value=True, label="Mirror my view", elem_id="live-mirror")

@@ -37,9 +37,9 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
                 alt_text="Your photo",
             )  # fmt: skip
             uploads.raw(photo)
-            style = gr.Dropdown(theme.style_choices(None), value="ink", label="Style", elem_id="photo-style")
-            region = gr.Radio(theme.REGIONS, value="head", label="What is drawn")
-            background = gr.Radio(theme.BACKGROUNDS, value="keep", label="The rest of the picture")
+            style = theme.style_dropdown("photo-style")
+            region = theme.region_radio()
+            background = theme.background_radio(theme.BACKGROUND_LABELS, "keep", "The rest of the picture")
             draw = gr.Button("Draw", variant="primary", elem_id="photo-draw", interactive=False)
             every = gr.Button("Try every style", elem_id="photo-every", interactive=False)
         with gr.Column(scale=7, min_width=320):

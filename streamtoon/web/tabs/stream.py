@@ -20,15 +20,13 @@ from streamtoon.privacy.guard import OutputGate
 from streamtoon.sinks import check
 from streamtoon.types import U8, Frame
 from streamtoon.web.messages import errors_as_notices
-from streamtoon.web.sessions.sessions import Session, Sessions
+from streamtoon.web.sessions.sessions import LIVE, LIVE_IDLE_S, Session, Sessions
 from streamtoon.web.settings import Choice, Settings
 from streamtoon.web.tabs import theme
 from streamtoon.web.toons import live_toon
 
-STREAM: Final = "live"  # a session has one of the two
-PICTURE_INTERVAL_S: Final = 0.1  # seconds between two pictures
+PICTURE_INTERVAL_S: Final = 0.1  # between two pictures
 FACE_ICON: Final = '<circle cx="12" cy="9" r="4"/><path d="M4 20c.5-5 3.5-7 8-7s7.5 2 8 7"/>'
-LIVE_IDLE_S: Final = 30.0  # seconds without a picture after which somebody else may have the place
 
 
 class Stream:
@@ -121,7 +119,7 @@ def _stream(sessions: Sessions, session: Session) -> Stream:
     with session.lock:
         if isinstance(session.live, Stream):
             return session.live
-        session.stop(STREAM)
+        session.stop(LIVE)
         sessions.enter_live(session)
         stream = session.live = Stream(sessions.settings)
 
@@ -130,5 +128,5 @@ def _stream(sessions: Sessions, session: Session) -> Stream:
                 session.live = None
             stream.close()
 
-        session.note(STREAM, close)
+        session.note(LIVE, close)
         return stream

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import gradio as gr
 from gradio.themes.utils import colors, sizes
 
 from streamtoon import style_folder
+from streamtoon.types import Background, Region
 from streamtoon.web.sessions.sessions import Session
 
 ASSETS_FOLDER: Final = Path(__file__).parent.parent / "assets"
-REGIONS: Final = [("Head and shoulders", "head"), ("Face only", "face"), ("Everything", "frame")]
-BACKGROUNDS: Final = [("As it is", "keep"), ("Paper", "paper"), ("Blurred", "blur"), ("Drawn too", "draw")]
+REGION_LABELS: Final[dict[Region, str]] = {"head": "Head and shoulders", "face": "Face only", "frame": "Everything"}
+BACKGROUND_LABELS: Final[dict[Background, str]] = {
+    "keep": "As it is", "paper": "Paper", "blur": "Blurred", "draw": "Drawn too"
+}  # fmt: skip
+LIVE_BACKGROUND_LABELS: Final[dict[Background, str]] = {
+    "paper": "Paper", "blur": "Blurred room", "draw": "Drawn room", "keep": "Room as it is"
+}  # fmt: skip
 TEXT_FONTS: Final = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO_FONTS: Final = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
 INK_HUE: Final = colors.Color(
@@ -89,6 +96,26 @@ def theme() -> gr.themes.Base:
         link_text_color="*primary_700",
         link_text_color_dark="*primary_300",
     )
+
+
+def style_dropdown(elem_id: str) -> gr.Dropdown:
+    """The choice of a style; the Styles tab adds those that a session brings."""
+    return gr.Dropdown(style_choices(None), value=style_folder.DEFAULT, label="Style", elem_id=elem_id)
+
+
+def region_radio(**more: Any) -> gr.Radio:
+    """The choice of what is drawn; ``more`` goes to the component."""
+    return gr.Radio(_choices(REGION_LABELS), value="head", label="What is drawn", **more)
+
+
+def background_radio(labels: dict[Background, str], value: Background, label: str, **more: Any) -> gr.Radio:
+    """The choice of what becomes of the rest of the picture; ``more`` goes to the component."""
+    return gr.Radio(_choices(labels), value=value, label=label, **more)
+
+
+def _choices(labels: Mapping[Any, str]) -> list[tuple[str, str]]:
+    """(what is read, value), in the order of ``labels``."""
+    return [(label, value) for value, label in labels.items()]
 
 
 def style_choices(session: Session | None) -> list[tuple[str, str]]:

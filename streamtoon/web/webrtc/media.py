@@ -27,10 +27,10 @@ from streamtoon.sinks import check
 from streamtoon.types import Frame, OutputFrame
 from streamtoon.workflows.live import Send
 
-RTP_CLOCK_HZ: Final = 90_000  # ticks a second of RTP's clock for video
-MAX_BITRATE_BPS: Final = 2_500_000  # bits a second at most: at aiortc's own 500,000 the strokes of a drawing fall apart
+RTP_CLOCK_HZ: Final = 90_000  # of RTP for video
+MAX_BITRATE_BPS: Final = 2_500_000  # at aiortc's own 500,000 the strokes of a drawing fall apart
 START_BITRATE_BPS: Final = 1_500_000
-LOOP_TIMEOUT_S: Final = 20.0  # seconds for what is asked of the loop
+LOOP_TIMEOUT_S: Final = 20.0  # to wait for what is asked of the loop
 
 T = TypeVar("T")
 

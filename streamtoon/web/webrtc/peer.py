@@ -21,14 +21,14 @@ from streamtoon.pipeline.toon import Toon
 from streamtoon.privacy.guard import OutputGate
 from streamtoon.types import Frame
 from streamtoon.web.messages import without_paths
+from streamtoon.web.sessions.sessions import LIVE_IDLE_S
 from streamtoon.web.webrtc.media import Incoming, MediaLoop, Outgoing
 from streamtoon.workflows.live import Live
 
-MAX_FPS: Final = 30.0  # pictures a second at most
-STATUS_INTERVAL_S: Final = 0.5  # seconds between two words about how it goes
-MAX_OFFER_CHARACTERS: Final = 100_000  # characters of an offer
+MAX_FPS: Final = 30.0  # that are sent
+STATUS_INTERVAL_S: Final = 0.5  # between two messages to the page about state and speed
+MAX_OFFER_CHARACTERS: Final = 100_000
 SIDE_RANGE_PX: Final = (64, 1280)  # px, of what is sent back
-LIVE_IDLE_S: Final = 30.0  # seconds without a picture from the camera after which it is over
 ENDED_STATES: Final = ("failed", "closed")
 
 
