@@ -17,7 +17,7 @@ from streamtoon.web.sessions.sessions import Sessions
 from streamtoon.web.tabs import film as film_tab
 
 
-def build(sessions: Sessions, drawer: Stills, line: FilmQueue) -> None:
+def build(sessions: Sessions, drawer: Stills, film_queue: FilmQueue) -> None:
     """Add the endpoints; their components are never shown."""
     with gr.Column(visible=False):
         given, made = gr.File(label="file"), gr.File(label="drawn")
@@ -44,7 +44,7 @@ def build(sessions: Sessions, drawer: Stills, line: FilmQueue) -> None:
         """Draw the people in a film; gives the drawn film (MP4) and a line about it."""
         session = sessions.of(request)
         source = sessions.adopt(session, _given(file))
-        for said in line.draw(session, FilmRequest(source, session.choice(style, region, background), private)):
+        for said in film_queue.draw(session, FilmRequest(source, session.choice(style, region, background), private)):
             if "done" in said:
                 yield said["output"], film_tab.summary_line(said["done"], said["output"])
 

@@ -29,7 +29,7 @@ HEADER_HTML: Final = """<header class="top">
 </button></header>"""
 
 
-def blocks(sessions: Sessions, media: MediaLoop, drawer: Stills, line: FilmQueue) -> gr.Blocks:
+def blocks(sessions: Sessions, media: MediaLoop, drawer: Stills, film_queue: FilmQueue) -> gr.Blocks:
     """The page itself."""
     page: gr.Blocks
     with gr.Blocks(title="streamtoon", analytics_enabled=False) as page:
@@ -40,12 +40,12 @@ def blocks(sessions: Sessions, media: MediaLoop, drawer: Stills, line: FilmQueue
             with gr.Tab("Photo", id="photo"):
                 dropdowns.append(photo.build(sessions, drawer))
             with gr.Tab("Film", id="film"):
-                dropdowns.append(film.build(sessions, line))
+                dropdowns.append(film.build(sessions, film_queue))
             with gr.Tab("Styles", id="styles"):
                 styles.build(sessions, dropdowns)
             with gr.Tab("Machine", id="machine") as machine:
                 machine_tab.build(sessions, machine)
-        api.build(sessions, drawer, line)
+        api.build(sessions, drawer, film_queue)
 
         def left(request: gr.Request) -> None:
             sessions.end(str(request.session_hash))
@@ -58,7 +58,7 @@ def blocks(sessions: Sessions, media: MediaLoop, drawer: Stills, line: FilmQueue
     return page
 
 
-def application(sessions: Sessions, media: MediaLoop, drawer: Stills, line: FilmQueue) -> Any:
+def application(sessions: Sessions, media: MediaLoop, drawer: Stills, film_queue: FilmQueue) -> Any:
     """The ASGI application: Gradio's page at /, for who may ask, with no path of this machine in any answer."""
     settings = sessions.settings
     ice = escape(json.dumps(list(settings.ice)), quote=True)
@@ -67,7 +67,7 @@ def application(sessions: Sessions, media: MediaLoop, drawer: Stills, line: Film
     )
     # show_error: what Gradio says of a path that is no upload tells where this machine keeps things; ours is gr.Error
     app = gr.mount_gradio_app(
-        FastAPI(openapi_url=None), blocks(sessions, media, drawer, line), "/",
+        FastAPI(openapi_url=None), blocks(sessions, media, drawer, film_queue), "/",
         server_name=settings.host, server_port=settings.port, footer_links=[], run_history=False,
         auth=settings.auth, show_error=False, max_file_size=settings.max_upload, ssr_mode=False,
         enable_monitoring=False, theme=theme.theme(), css=theme.asset("style.css"), head=head,

@@ -8,8 +8,8 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from streamtoon.errors import UsageError
@@ -36,13 +36,14 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         from streamtoon.web.sessions.sessions import Sessions
 
         sessions = stack.enter_context(Sessions(settings))
-        os.environ["GRADIO_TEMP_DIR"] = str(sessions.root)  # Gradio takes it from nowhere else
-        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        # Gradio takes them from nowhere else
+        stack.enter_context(_environment(GRADIO_TEMP_DIR=str(sessions.root), GRADIO_ANALYTICS_ENABLED="False"))
         from streamtoon.web.app import application
         from streamtoon.web.jobs.films import FilmQueue
         from streamtoon.web.jobs.stills import Stills
         from streamtoon.web.webrtc.media import MediaLoop
 
+        stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", module="gradio")  # they are about Gradio's own insides
         media = stack.enter_context(MediaLoop(local=settings.local))
         drawer = stack.enter_context(Stills(settings))
@@ -57,7 +58,7 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         server = uvicorn.Server(config)
         address = f"http://{'[' + host + ']' if ':' in host else host}:{port}"
         threading.Thread(target=_announce, args=(server, address, say), daemon=True).start()
-        _end_with_terminal(server)
+        stack.enter_context(_ending_with_terminal(server))
         server.run(sockets=[listening])
 
 
@@ -69,11 +70,36 @@ def _announce(server: Any, address: str, say: Callable[[str], None]) -> None:
         say(f"streamtoon is at {address}  (Ctrl-C ends it)")
 
 
-def _end_with_terminal(server: Any) -> None:
-    """End in order when the terminal is closed, unless that is not to end it: what people uploaded must not stay."""
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Within: environment variables have other values."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _ending_with_terminal(server: Any) -> Iterator[None]:
+    """Within: the server ends in order when the terminal is closed, so that nothing people uploaded stays.
+
+    Where a closed terminal is not to end it (nohup), it does not.
+    """
     hangup = getattr(signal, "SIGHUP", None)  # Windows has none
-    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
-        signal.signal(hangup, lambda *_: setattr(server, "should_exit", True))
+    if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(hangup, lambda *_: setattr(server, "should_exit", True))
+    try:
+        yield
+    finally:
+        signal.signal(hangup, before)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -5,9 +5,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
+import aioice.ice
 import numpy as np
 import pytest
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc.codecs import vpx
 from av import VideoFrame
 
 from streamtoon import style_folder
@@ -19,6 +21,7 @@ from streamtoon.types import Frame
 from streamtoon.web.settings import Choice, Settings
 from streamtoon.web.tabs.stream import Stream
 from streamtoon.web.toons import live_toon
+from streamtoon.web.webrtc import media
 from streamtoon.web.webrtc.media import MediaLoop, Outgoing
 from streamtoon.web.webrtc.peer import Peer
 
@@ -75,8 +78,8 @@ def visit(make, pictures, count, change=None):
         return pictures_back
 
     ended = []
-    with MediaLoop(local=True) as media:
-        peer = Peer(media, (), SIZE, lambda: ended.append(1))
+    with MediaLoop(local=True) as loop:
+        peer = Peer(loop, (), SIZE, lambda: ended.append(1))
         with ThreadPoolExecutor(1) as pool:  # playwright may have a loop in this thread
             back = pool.submit(asyncio.run, run()).result()
         peer.close()
@@ -138,19 +141,27 @@ def test_changing_the_style_lets_nothing_out():
 @pytest.mark.parametrize("offer", ["", "no offer", "v=0\r\n" * 10, "x" * 200_000])
 def test_what_is_no_offer(offer):
     ended = []
-    with MediaLoop(local=True) as media:
-        peer = Peer(media, (), SIZE, lambda: ended.append(1))
+    with MediaLoop(local=True) as loop:
+        peer = Peer(loop, (), SIZE, lambda: ended.append(1))
         with pytest.raises(UsageError, match="offer"):
             peer.answer(offer, toon())
 
 
+def test_the_libraries_are_as_before_when_the_loop_has_ended():
+    before = vpx.MAX_BITRATE, aioice.ice.get_host_addresses
+    with MediaLoop(local=True):
+        assert vpx.MAX_BITRATE == media.MAX_BITRATE_BPS
+        assert aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=True) == ["127.0.0.1"]
+    assert (vpx.MAX_BITRATE, aioice.ice.get_host_addresses) == before
+
+
 def test_only_a_drawn_can_be_sent():
-    with MediaLoop(local=True) as media:
+    with MediaLoop(local=True) as loop:
 
         async def made():
-            return Outgoing(media, SIZE)
+            return Outgoing(loop, SIZE)
 
-        outgoing = media.run(made())
+        outgoing = loop.run(made())
         frame = next(portrait.read("portrait:1@320x240"))
         with pytest.raises(TypeError):
             outgoing.send(frame)

@@ -1,4 +1,4 @@
-"""Films: checked by decoding, drawn one after the other in a process of their own, so that nobody live waits."""
+"""Films: checked by decoding, drawn one after the other in a child process, so that nobody live waits."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class FilmFacts:
 
 
 def probe(file: Path, settings: Settings) -> FilmFacts:
-    """Open a film, in a process of its own, and decode its first frame.
+    """Open a film, in a child process, and decode its first frame.
 
     Raises UsageError for one that is none or beyond a limit.
     """
@@ -63,18 +63,18 @@ def probe(file: Path, settings: Settings) -> FilmFacts:
 
 
 class FilmQueue:
-    """The line in front of the one place where films are drawn."""
+    """Where films wait for their turn: one is drawn at a time."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._line: list[object] = []  # the first is being drawn
+        self._places: list[object] = []  # the first is being drawn
         self._lock = threading.Lock()
 
     def draw(self, session: Session, asked: FilmRequest) -> Iterator[dict[str, Any]]:
         """Draw a film into the session's folder.
 
         Yields {"ahead": films before it}, then {"progress": ...}, and in the end {"done": summary, "output": path}.
-        Raises BusyError where the line is full, StoppedError after Cancel, UsageError for a film that is none.
+        Raises BusyError where the queue is full, StoppedError after Cancel, UsageError for a film that is none.
         """
         probe(asked.source, self._settings)
         gone = threading.Event()
@@ -113,14 +113,14 @@ class FilmQueue:
 
     @contextmanager
     def _turn(self) -> Iterator[Any]:
-        """A place in the line; gives a function that tells how many are before it."""
+        """A place in the queue; gives a function that tells how many are before it."""
         ticket = object()
         with self._lock:
-            if len(self._line) > MAX_WAITING_FILMS:
-                raise BusyError(f"{len(self._line)} films are waiting here already; try again in a few minutes")
-            self._line.append(ticket)
+            if len(self._places) > MAX_WAITING_FILMS:
+                raise BusyError(f"{len(self._places)} films are waiting here already; try again in a few minutes")
+            self._places.append(ticket)
         try:
-            yield lambda: self._line.index(ticket)
+            yield lambda: self._places.index(ticket)
         finally:
             with self._lock:
-                self._line.remove(ticket)
+                self._places.remove(ticket)

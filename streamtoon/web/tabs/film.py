@@ -21,7 +21,7 @@ EMPTY_TEXT: Final = "The film before and after will stand here. You can leave th
 FILM_ICON: Final = '<rect x="3" y="5" width="18" height="14" rx="3"/><path d="M7 5v14M17 5v14M3 12h4M17 12h4"/>'
 
 
-def build(sessions: Sessions, line: FilmQueue) -> gr.Dropdown:
+def build(sessions: Sessions, film_queue: FilmQueue) -> gr.Dropdown:
     """The tab's content; the style dropdown, which the Styles tab adds to."""
     minutes, megabytes = sessions.settings.max_minutes, sessions.settings.max_upload / 1e6
     theme.lead(
@@ -77,7 +77,7 @@ def build(sessions: Sessions, line: FilmQueue) -> gr.Dropdown:
         hide = gr.update(visible=False)
         yield theme.notice("Starting…"), hide, same, same, hide, *busy
         try:
-            for words in line.draw(session, asked):
+            for words in film_queue.draw(session, asked):
                 if "ahead" in words:
                     yield theme.notice(f"Waiting: {words['ahead']} before yours."), same, same, same, same, *busy
                 elif "progress" in words:

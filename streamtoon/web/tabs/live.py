@@ -1,4 +1,4 @@
-"""The Live tab: the browser's camera in, drawings back. The work is done by ``peer.py``, the page's side by live.js."""
+"""The Live tab: the browser's camera in, drawings back. webrtc/peer.py does the work, assets/live.js its page side."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Coroutine, Iterator
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Final, Self, TypeVar
 
 import aioice.ice
@@ -21,11 +21,11 @@ from aiortc import MediaStreamTrack
 from aiortc.codecs import vpx
 from av import VideoFrame
 
+from streamtoon.contracts import Send
 from streamtoon.film.reader import samples
 from streamtoon.image.letterbox import CALLS, letterbox
 from streamtoon.sinks import check
 from streamtoon.types import Frame, OutputFrame
-from streamtoon.workflows.live import Send
 
 RTP_CLOCK_HZ: Final = 90_000  # of RTP for video
 MAX_BITRATE_BPS: Final = 2_500_000  # at aiortc's own 500,000 the strokes of a drawing fall apart
@@ -39,15 +39,14 @@ class MediaLoop:
     """An asyncio loop in a thread of its own. Use as a context manager.
 
     local: only this machine can reach the server, so media are offered on loopback and nowhere else.
+    aiortc takes this and the bitrates from module variables alone; they are as before when the loop has ended.
     """
 
     def __init__(self, *, local: bool) -> None:
-        vpx.MAX_BITRATE, vpx.DEFAULT_BITRATE = (
-            MAX_BITRATE_BPS,
-            START_BITRATE_BPS,
-        )  # aiortc has no other way to ask for it
+        self._variables = contextlib.ExitStack()
+        self._variables.enter_context(_replaced(vpx, MAX_BITRATE=MAX_BITRATE_BPS, DEFAULT_BITRATE=START_BITRATE_BPS))
         if local:
-            aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"] if use_ipv4 or use_ipv6 else []
+            self._variables.enter_context(_replaced(aioice.ice, get_host_addresses=_loopback_alone))
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="media", daemon=True)
         self._thread.start()
@@ -69,6 +68,24 @@ class MediaLoop:
             self.run(_cancelled())
         self.soon(self.loop.stop)
         self._thread.join(timeout=5)
+        self._variables.close()
+
+
+@contextlib.contextmanager
+def _replaced(module: ModuleType, **values: Any) -> Iterator[None]:
+    """Within: variables of a module have other values."""
+    before = {name: getattr(module, name) for name in values}
+    for name, value in values.items():
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(module, name, value)
+
+
+def _loopback_alone(use_ipv4: bool, use_ipv6: bool) -> list[str]:  # noqa: FBT001 - as aioice calls it
+    return ["127.0.0.1"] if use_ipv4 or use_ipv6 else []
 
 
 async def _cancelled() -> None:
@@ -115,7 +132,7 @@ def frame_of(picture: VideoFrame, index: int) -> Frame:
 
 
 class Outgoing(MediaStreamTrack):
-    """What goes back to the browser: a sink that takes a Drawn, and the track aiortc encodes it from. Newest wins."""
+    """What goes back to the browser: a sink, and the track that aiortc encodes from. Newest wins."""
 
     kind = "video"
 
@@ -131,7 +148,7 @@ class Outgoing(MediaStreamTrack):
         return self.send
 
     def send(self, drawn: OutputFrame) -> None:
-        """Send ``drawn``. Raises TypeError for anything but a Drawn."""
+        """Send ``drawn``. Raises TypeError for anything but an OutputFrame."""
         check(drawn)
         self.state = drawn.state
         self._media.soon(self._put, drawn)
