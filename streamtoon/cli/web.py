@@ -70,7 +70,6 @@ def run(args: argparse.Namespace) -> int:
         Settings(
             args.host, args.port, args.auth, args.max_sessions, args.max_upload * MEGABYTE, args.max_minutes,
             tuple(args.ice or ()), args.share, args.engine, args.threads,
-        ),
-        console.tell,
+        )
     )  # fmt: skip
     return 0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
@@ -17,9 +18,11 @@ from streamtoon.web.settings import LOOPBACK_HOSTS, Settings
 
 SHUTDOWN_TIMEOUT_S: Final = 5  # in which open connections have to end
 
+log = logging.getLogger(__name__)
 
-def serve(settings: Settings, say: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C or SIGTERM. ``say`` is told the address once it answers, and of risks.
+
+def serve(settings: Settings) -> None:
+    """Serve until Ctrl-C or SIGTERM. Logs the address once it answers, and warns of risks.
 
     Raises UsageError where the address cannot be used, or the extra ``web`` is not installed.
     """
@@ -51,23 +54,23 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         app = application(sessions, media, drawer, FilmQueue(settings))
         host, port = listening.getsockname()[:2]
         if settings.share:
-            say(f"SHARED: anybody who gets this address can use this machine: {_tunnel(port)}")
+            log.warning("SHARED: anybody who gets this address can use this machine: %s", _tunnel(port))
         if settings.host not in LOOPBACK_HOSTS and settings.auth is None:
-            say(f"OPEN: who can reach {settings.host} can use this page; --auth USER:PASSWORD asks for one")
+            log.warning("OPEN: who can reach %s can use this page; --auth USER:PASSWORD asks for one", settings.host)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S, ws="none")
         server = uvicorn.Server(config)
         address = f"http://{'[' + host + ']' if ':' in host else host}:{port}"
-        threading.Thread(target=_announce, args=(server, address, say), daemon=True).start()
+        threading.Thread(target=_announce, args=(server, address), daemon=True).start()
         stack.enter_context(_ending_with_terminal(server))
         server.run(sockets=[listening])
 
 
-def _announce(server: Any, address: str, say: Callable[[str], None]) -> None:
-    """Tell the address as soon as it answers."""
+def _announce(server: Any, address: str) -> None:
+    """Log the address as soon as it answers."""
     while not server.started and not server.should_exit:
         time.sleep(0.05)
     if server.started:
-        say(f"streamtoon is at {address}  (Ctrl-C ends it)")
+        log.info("streamtoon is at %s  (Ctrl-C ends it)", address)
 
 
 @contextmanager

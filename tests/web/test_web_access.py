@@ -7,7 +7,7 @@ import threading
 from functools import partial
 
 import pytest
-from browsing import visitor, wait_for
+from browsing import Site, visitor, wait_for
 from test_web_uploads import ask, call, given
 
 from streamtoon.web.middleware import access
@@ -58,6 +58,15 @@ def test_a_name_that_was_turned_to_this_machine(tmp_path, host):
 def test_a_server_for_others_goes_by_any_name(tmp_path):
     for settings in (Settings(host="0.0.0.0"), Settings(share=True)):  # noqa: S104 - nothing listens
         assert request_status(tmp_path, host="drawings.example", settings=settings) == 200
+
+
+def test_what_the_console_says():
+    site = Site("--host", "0.0.0.0")  # noqa: S104 - for a moment
+    site.close()
+    assert site.said == [
+        "OPEN: who can reach 0.0.0.0 can use this page; --auth USER:PASSWORD asks for one",
+        f"streamtoon is at {site.address}  (Ctrl-C ends it)",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -92,5 +92,6 @@ def test_what_was_uploaded(bare, secret):
     assert "event: complete" in said
     (made,) = json.loads(said.split("data:")[1])
     assert Path(made["path"]).name == "a-ink.png"
+    assert [line for line in bare.said if "openvino" in line] == []  # the console says nothing of each drawing
     said = call(bare, "photo", given(made["path"]), "ink", "head", "keep")
     assert "upload it again" in said  # our own words are still told

@@ -61,7 +61,7 @@ class Peer:
         outgoing = self._media.run(_made(self._media, self._size))
         toon = make_toon(meter)
         safe = OutputGate(_blank(self._size), toon.style.paper)
-        live = Live(self._incoming, toon, safe, [outgoing], fps=MAX_FPS, meter=meter, on_fault=self._say)
+        live = Live(self._incoming, toon, safe, [outgoing], fps=MAX_FPS, meter=meter, on_fault=self._note_fault)
         self._live = live
         try:
             sdp = self._media.run(self._connect(offer, outgoing))
@@ -103,7 +103,7 @@ class Peer:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=10)
 
-    def _say(self, text: str) -> None:
+    def _note_fault(self, text: str) -> None:
         self._fault = without_paths(text)
 
     def _run(self, live: Live) -> None:
