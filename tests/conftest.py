@@ -1,7 +1,10 @@
 """What several tests need: the portrait, a style folder that echo can draw with, the data beside the checkout."""
 
 import hashlib
+import os
+import shutil
 import signal
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
@@ -87,3 +90,24 @@ def moved_film(tmp_path_factory):
         for frame in source.read("portrait:24@640x360"):
             send(guard(frame, None, 0))
     return path
+
+
+@pytest.fixture(scope="module")
+def screen():
+    """The DISPLAY of a screen of its own; the test is skipped where there is no Xvfb."""
+    for tool in ("Xvfb", "xdotool"):
+        if not shutil.which(tool):
+            pytest.skip(f"{tool} is not installed: no screen to open a window on")
+    told, tells = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(tells), "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"],
+        pass_fds=[tells], stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(tells)
+    with os.fdopen(told) as pipe:
+        number = pipe.readline().strip()
+    try:
+        yield f":{number}"
+    finally:
+        server.kill()
+        server.wait()

@@ -87,16 +87,21 @@ def load(path: Path) -> U8:
     """
     try:
         with Image.open(path) as file:
-            picture: Image.Image = ImageOps.exif_transpose(file)
-            if picture.mode in DEEP:
-                return np.repeat((np.asarray(picture, np.uint32) >> 8).astype(np.uint8)[..., None], 3, axis=2)
-            if picture.has_transparency_data:
-                picture = picture.convert("RGBA")
-                picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-            return np.asarray(picture.convert("RGB"))
+            return pixels(file)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         why = "it is no picture" if isinstance(error, UnidentifiedImageError) else str(error)
         raise SourceError(f"cannot read {path}: {why}; give a picture that opens") from None
+
+
+def pixels(image: Image.Image) -> U8:
+    """(h, w, 3) RGB of an opened picture, as ``load`` gives it. Raises what Pillow raises where it is damaged."""
+    picture: Image.Image = ImageOps.exif_transpose(image)
+    if picture.mode in DEEP:
+        return np.repeat((np.asarray(picture, np.uint32) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return np.asarray(picture.convert("RGB"))
 
 
 def open(target: str | Path) -> Pictures:  # noqa: A001 - as in ``Image.open``

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -165,26 +164,6 @@ def test_no_screen_is_an_error_and_not_the_end_of_the_process(display, why):
 
 def environment():
     return {**{k: v for k, v in os.environ.items() if k != "DISPLAY"}, "PYTHONPATH": str(ROOT)}
-
-
-@pytest.fixture(scope="module")
-def screen():
-    for tool in ("Xvfb", "xdotool"):
-        if not shutil.which(tool):
-            pytest.skip(f"{tool} is not installed: no screen to open a window on")
-    told, tells = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(tells), "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset"],
-        pass_fds=[tells], stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    os.close(tells)
-    with os.fdopen(told) as pipe:
-        number = pipe.readline().strip()
-    try:
-        yield f":{number}"
-    finally:
-        server.kill()
-        server.wait()
 
 
 class App:
