@@ -90,7 +90,7 @@ def test_a_film_is_converted_and_progress_is_told(tmp_path, capfd):
     out = tmp_path / "out.mp4"
     summary = streamtoon.convert("portrait:40@320x180", out, engine="echo", threads=1, progress=told.append)
     assert (summary.frames, summary.faces, summary.faceless) == (40, 40, 0)
-    assert all(isinstance(one, streamtoon.Progress) and one.total == 40 for one in told)
+    assert all(isinstance(one, streamtoon.Progress) and 0 < one.frames <= 40 and one.fps > 0 for one in told)
     with av.open(str(out)) as film:
         assert sum(1 for _ in film.decode(video=0)) == 40
     assert capfd.readouterr().out == ""

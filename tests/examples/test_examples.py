@@ -50,7 +50,7 @@ cv2.imshow = lambda title, picture: shown.append(picture)
 cv2.waitKey = lambda ms: ord("q") if len(shown) == 12 else -1
 cv2.destroyAllWindows = lambda: None
 runpy.run_path(sys.argv.pop(1), run_name="__main__")
-print(len(shown), {p.shape for p in shown}, int((shown[-1][:40] > 250).mean() * 100))
+print(len(shown), {p.shape for p in shown}, int((shown[-1][:40, :40] > 250).mean() * 100))
 """
 
 
