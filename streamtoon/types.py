@@ -1,7 +1,8 @@
-"""The nouns: Frame, Face, Crop, Style, Drawn. Frozen, validated at the edge, trusted inside."""
+"""The nouns: Frame, Face, Crop, Style, OutputFrame. Frozen, validated at the edge, trusted inside."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import InitVar, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -20,8 +21,6 @@ Background = Literal["keep", "paper", "blur", "draw"]
 Matte = Literal["net", "model", "none"]
 Chosen = Literal["all", "largest", "centre"]
 State = Literal["drawn", "held", "card", "passthrough"]
-
-KEYPOINTS: Final = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
 
 
 def one_of(name: str, value: str, allowed: object) -> None:
@@ -46,9 +45,15 @@ class Colour:
 class Frame:
     """One picture in the layout its source speaks. Nobody writes into its planes.
 
-    planes   yuv420p: y (h, w), u and v (ceil(h/2), ceil(w/2)); rgb24: one (h, w, 3). uint8.
-    index    0, 1, 2, ... in reading order; a gap means dropped frames
-    seconds  presentation time on the source's clock, exact
+    planes    yuv420p: y (h, w), u and v (ceil(h/2), ceil(w/2)); rgb24: one (h, w, 3). uint8.
+    index     0, 1, 2, ... in reading order; a gap means dropped frames
+    seconds   presentation time on the source's clock, exact
+    colour    how yuv planes encode colours
+    duration  seconds for which it is shown, above 0; None where the source does not know
+    still     a photograph that stands alone: nothing is remembered for it or from it
+    shot      number, from 0, of the shot it belongs to as far as its source knows: tracks, crops, averages and held
+              pictures are forgotten at a frame of another one. A number, not a mark on the first frame, because live
+              may drop that one
     """
 
     planes: tuple[U8, ...]
@@ -56,9 +61,16 @@ class Frame:
     index: int
     seconds: Fraction
     colour: Colour = field(default_factory=Colour)
+    duration: Fraction | None = None
+    still: bool = False
+    shot: int = 0
 
     def __post_init__(self) -> None:
         check_planes(self.planes, self.layout)
+        if self.duration is not None and self.duration <= 0:
+            raise ValueError(f"duration is {self.duration}; it must be above 0 seconds, or None")
+        if self.shot < 0:
+            raise ValueError(f"shot is {self.shot}; it must be 0 or more")
 
     @property
     def width(self) -> int:
@@ -92,7 +104,7 @@ class Face:
     """One face of one frame.
 
     box        (4,) float32: x0 y0 x1 y1, frame px
-    keypoints  (6, 2) float32: see KEYPOINTS, frame px ("right" is the person's own right)
+    keypoints  (6, 2) float32, frame px: right eye, left eye, nose, mouth, right ear, left ear (the person's own right)
     score      0..1, the detector's
     id         track id: the same person from frame to frame; -1 before tracking
     found      whether it was found in this frame; otherwise it is where it was last
@@ -107,6 +119,14 @@ class Face:
     def __post_init__(self) -> None:
         if self.box.shape != (4,) or self.keypoints.shape != (6, 2):
             raise ValueError(f"box {self.box.shape} and keypoints {self.keypoints.shape} must be (4,) and (6, 2)")
+
+    @property
+    def roll(self) -> float:
+        """Degrees, -180 to 180, by which the head is turned in the picture, clockwise; 0 is upright."""
+        right, left, _, mouth = self.keypoints[:4].astype(np.float64)
+        across, down = left - right, mouth - (right + left) / 2
+        x = across + np.array([down[1], -down[0]])  # from both: in profile the eyes alone say little
+        return math.degrees(math.atan2(x[1], x[0]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 
 from streamtoon import sinks
-from streamtoon.pipeline.blend import from_rgb
+from streamtoon.image.planes import from_rgb
 from streamtoon.pipeline.toon import Toon
-from streamtoon.privacy.guard import OutputGate
+from streamtoon.privacy.output_gate import OutputGate
 from streamtoon.sources import portrait as source
 from streamtoon.types import Colour, Frame
 from streamtoon.workflows.live import Live

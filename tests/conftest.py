@@ -70,10 +70,10 @@ def _toml(value):
 
 @pytest.fixture
 def still():
-    """Makes an rgb24 frame of a picture: ``still(image, index=0)``."""
+    """Makes an rgb24 frame of a photograph: ``still(image, index=0)``."""
 
     def make(image, index=0):
-        return Frame((np.ascontiguousarray(image),), "rgb24", index, Fraction(index, 30))
+        return Frame((np.ascontiguousarray(image),), "rgb24", index, Fraction(index, 30), still=True)
 
     return make
 

@@ -19,7 +19,7 @@ from streamtoon.bench.convert import peak_mb, portrait_film
 from streamtoon.film import reader
 from streamtoon.pipeline.timings import VERBS, Meter
 from streamtoon.pipeline.toon import Toon
-from streamtoon.privacy.guard import OutputGate
+from streamtoon.privacy.output_gate import OutputGate
 from streamtoon.sinks import check
 from streamtoon.sources.pacing import play_in_real_time
 from streamtoon.types import Frame, OutputFrame

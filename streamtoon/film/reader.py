@@ -180,7 +180,7 @@ class Film:
             seconds = ahead if tick is None else tick * base
             self.last_seconds = decoded.duration * base if decoded.duration else 1 / self.rate
             ahead = seconds + self.last_seconds
-            yield Frame(self._planes(decoded), "yuv420p", index, seconds, self.colour)
+            yield Frame(self._planes(decoded), "yuv420p", index, seconds, self.colour, duration=self.last_seconds)
             index += 1
             decoded = next(self._decoded, None)
         promised = self._promised()

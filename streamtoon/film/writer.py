@@ -22,7 +22,7 @@ from streamtoon.film.encoder import Encoder, Encoding, choose
 from streamtoon.film.reader import ColourTags, Film
 from streamtoon.film.rotation import Orientation
 from streamtoon.film.track_copy import SourceTracks, of_the_disk
-from streamtoon.pipeline.blend import from_rgb
+from streamtoon.image.planes import from_rgb
 from streamtoon.sinks import Send, check, check_target
 from streamtoon.types import OutputFrame
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from streamtoon.image import colour
-from streamtoon.pipeline.blend import from_rgb, to_rgb
+from streamtoon.image.planes import from_rgb, to_rgb
 from streamtoon.types import U8, Colour, OutputFrame
 
 CALLS: Final = Colour("bt601")  # what webcams give, and what programs take the I420 of a virtual camera for

@@ -38,7 +38,7 @@ def square(face: Face, margin: float, size: int) -> Affine:
     right, left, nose, mouth = face.keypoints[:4].astype(np.float64)
     eyes = (right + left) / 2
     across, down = left - right, mouth - eyes
-    angle = math.radians(roll(face))
+    angle = math.radians(face.roll)
     x, y = np.array([math.cos(angle), math.sin(angle)]), np.array([-math.sin(angle), math.cos(angle)])
     side = margin * 2 * max(math.hypot(*across), math.hypot(*down), 1.0)
     turn = float((nose - (eyes + mouth) / 2) @ x)  # the nose leads the turning head, its bulk stays behind
@@ -47,14 +47,6 @@ def square(face: Face, margin: float, size: int) -> Affine:
     rows = scale * np.stack([x, y])
     middle = (size - 1) / 2
     return np.column_stack([rows, middle - rows @ centre])
-
-
-def roll(face: Face) -> float:
-    """Degrees, -180 to 180, by which a head is turned in the picture, clockwise; 0 is upright."""
-    right, left, _, mouth = face.keypoints[:4].astype(np.float64)
-    across, down = left - right, mouth - (right + left) / 2
-    x = across + np.array([down[1], -down[0]])  # from both: in profile the eyes alone say little
-    return math.degrees(math.atan2(x[1], x[0]))
 
 
 def tiles(frame: Frame, style: Style) -> list[Crop]:

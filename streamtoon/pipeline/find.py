@@ -1,8 +1,8 @@
 """Frame -> faces, by MediaPipe Tasks (BlazeFace short and full range, Bazarevsky et al., arXiv 1907.05047).
 
-The short-range detector is quick and exact on large faces but sees faces in shirts and misses distant people, so a
-find of its own counts only where it is large and sure. Whenever something is small, doubtful or lost, and every
-LOOK-th frame, the full-range detector has the last word.
+The short-range detector is quick and exact on large faces but sees faces in shirts and misses distant people, so its
+find alone counts only where it is large and sure. Whenever something is small, doubtful or lost, and every so many
+frames, the full-range detector decides.
 """
 
 from __future__ import annotations
@@ -16,27 +16,31 @@ from streamtoon.image.boxes import overlap
 from streamtoon.pipeline import face_models
 from streamtoon.pipeline.crop import starts, view, view_step
 from streamtoon.pipeline.mediapipe_tasks import BLANK, image, options, quiet
+from streamtoon.privacy.policy import LOOK_FRAMES
 from streamtoon.types import U8, Face, Frame
 
-LARGE: Final = 0.35  # of the frame's shorter side: wider faces are the short-range detector's
-SURE: Final = 0.75
-TINY: Final = 0.06  # of that side: narrower faces must be surer, since anything round looks like them
-TINY_SCORE: Final = 0.65
-LOOK: Final = 10  # frames between two looks with the full-range detector
-LOOK_PRIVATE: Final = 3  # where nobody may be seen until then
-PATIENCE: Final = 4  # frames for which a known face may go on by the short-range detector's doubtful word alone
-SAME: Final = 0.3  # intersection over union above which two boxes are one face
+LARGE_FACE_SHARE: Final = 0.35  # of the frame's shorter side: wider faces are the short-range detector's
+SURE_SCORE: Final = 0.75  # from which the short-range detector's word alone is enough
+TINY_FACE_SHARE: Final = 0.06  # of that side: narrower faces must be surer, since anything round looks like them
+MIN_TINY_SCORE: Final = 0.65
+MAX_DOUBTFUL_FRAMES: Final = 4  # frames a known face survives on low-confidence finds of the short-range detector
+MIN_KNOWN_OVERLAP: Final = 0.5  # intersection over union of a known face and such a find
+SAME_FACE_OVERLAP: Final = 0.3  # intersection over union above which two boxes are one face
+SQUARE_RATIO: Final = 1.4  # of a picture's sides, up to which a detector sees it whole
+
+Part = tuple[slice, slice]  # rows and columns of a view
 
 
 class Finder:
     """Finds every face of a frame. Holds the detectors and what it saw last; use as a context manager."""
 
-    def __init__(self, *, min_score: float = 0.5, look: int = LOOK, in_turn: bool = False) -> None:
-        """``look``: every so many frames the full-range detector looks for faces that are not known.
+    def __init__(self, *, min_score: float = 0.5, look: int = LOOK_FRAMES, in_parts: bool = False) -> None:
+        """Load both detectors. Raises ModelError.
 
-        ``in_turn``: at one part of a wide picture each time, where faces known are settled; no frame waits for all.
+        ``look``: every so many frames the full-range detector looks for faces that are not known.
+        ``in_parts``: at one part of a wide picture each time, where faces known are settled; no frame waits for all.
         """
-        self._look, self._in_turn = look, in_turn
+        self._look, self._in_parts = look, in_parts
         self._short = _detector("face_detection_short_range.tflite", min_score)
         self._full = _detector("face_detection_full_range_sparse.tflite", min_score)
         self._count = 0
@@ -46,30 +50,37 @@ class Finder:
         """Faces of ``frame``, best first, ids not yet set. ``picture``: its ``crop.view``, where it is at hand."""
         picture = view(frame) if picture is None else picture
         near = _detect(self._short, picture, frame, [(slice(None), slice(None))])
-        large, tiny = (share * min(frame.width, frame.height) for share in (LARGE, TINY))
-        sure = [f for f in near if f.score >= SURE and _width(f) >= large]
-        lost = [k for k, _ in self._known if not any(overlap(k.box, f.box) > SAME for f in sure)]
+        large, tiny = (share * min(frame.width, frame.height) for share in (LARGE_FACE_SHARE, TINY_FACE_SHARE))
+        sure = [f for f in near if f.score >= SURE_SCORE and _width(f) >= large]
+        lost = [known for known, _ in self._known if not _among(known, sure)]
+        looks, since = divmod(self._count, self._look)
         self._count += 1
-        looks, since = divmod(self._count - 1, self._look)
         due = since == 0
-        if not sure or lost or len(sure) < len(near) or due:
-            parts = squares(picture)
-            if sure + lost and (self._in_turn or not due):  # what is to be settled, and the part whose turn it is
-                doubtful = lost + [f for f in near if not any(f is s for s in sure)]
-                chosen = {_home(f, frame, picture, parts) for f in doubtful}
-                parts = [parts[i] for i in sorted(chosen | ({looks % len(parts)} if due else set()))]
-            far = [f for f in _detect(self._full, picture, frame, parts) if f.score >= TINY_SCORE or _width(f) >= tiny]
-            # a large face keeps the short-range keypoints where both agree: they jitter less
-            agreed = [f for f in near if any(overlap(f.box, g.box) > SAME for g in far) and _width(f) >= large]
-            seen = distinct([*sure, *agreed, *far])
-            followed = {
-                id(f): n + 1 for k, n in self._known for f in near if n < PATIENCE and overlap(f.box, k.box) > 0.5
-            }
-            faces = distinct([*seen, *(f for f in near if id(f) in followed)])
-            self._known = [(f, 0 if any(f is s for s in seen) else followed[id(f)]) for f in faces]
-        else:
+        if sure and not lost and len(sure) == len(near) and not due:
             faces = distinct(sure)
             self._known = [(f, 0) for f in faces]
+            return faces
+        parts = squares(picture)
+        if sure + lost and (self._in_parts or not due):  # what is to be settled, and the part whose turn it is
+            doubtful = lost + [f for f in near if not any(f is s for s in sure)]
+            chosen = {_home(f, frame, picture, parts) for f in doubtful}
+            parts = [parts[i] for i in sorted(chosen | ({looks % len(parts)} if due else set()))]
+        found = _detect(self._full, picture, frame, parts)
+        far = [f for f in found if f.score >= MIN_TINY_SCORE or _width(f) >= tiny]
+        # a large face keeps the short-range keypoints where both agree: they jitter less
+        agreed = [f for f in near if _among(f, far) and _width(f) >= large]
+        return self._settle(distinct([*sure, *agreed, *far]), near)
+
+    def _settle(self, seen: list[Face], near: list[Face]) -> list[Face]:
+        """The faces ``seen``, and those of ``near`` that follow a known face; remembered for the next frame."""
+        followed = {
+            id(f): doubtful + 1
+            for known, doubtful in self._known
+            for f in near
+            if doubtful < MAX_DOUBTFUL_FRAMES and overlap(f.box, known.box) > MIN_KNOWN_OVERLAP
+        }
+        faces = distinct([*seen, *(f for f in near if id(f) in followed)])
+        self._known = [(f, 0 if any(f is s for s in seen) else followed[id(f)]) for f in faces]
         return faces
 
     def forget(self) -> None:
@@ -93,7 +104,7 @@ def distinct(faces: list[Face]) -> list[Face]:
     """The faces without doubles; of two that are one, the earlier in the list stays."""
     kept: list[Face] = []
     for face in faces:
-        if not any(overlap(face.box, other.box) > SAME or _inside(face, other) for other in kept):
+        if not any(overlap(face.box, other.box) > SAME_FACE_OVERLAP or _inside(face, other) for other in kept):
             kept.append(face)
     return kept
 
@@ -105,6 +116,11 @@ def _inside(face: Face, other: Face) -> bool:
     nose = face.keypoints[2]
     alike = 0.5 < _width(face) / max(_width(other), 1e-6) < 2.0
     return alike and bool(np.all(nose > low + quarter) and np.all(nose < high - quarter))
+
+
+def _among(face: Face, others: list[Face]) -> bool:
+    """Whether one of ``others`` is the same face."""
+    return any(overlap(face.box, other.box) > SAME_FACE_OVERLAP for other in others)
 
 
 def _width(face: Face) -> float:
@@ -123,10 +139,10 @@ def _detector(name: str, min_score: float) -> Any:
     return detector
 
 
-def squares(picture: U8) -> list[tuple[slice, slice]]:
+def squares(picture: U8) -> list[Part]:
     """Overlapping squares that cover a picture: a detector that sees a wide picture whole wastes half its pixels."""
     h, w = picture.shape[:2]
-    if max(h, w) < 1.4 * min(h, w):
+    if max(h, w) < SQUARE_RATIO * min(h, w):
         return [(slice(None), slice(None))]
     side = max(min(h, w), max(h, w) // 4)
     return [
@@ -136,11 +152,11 @@ def squares(picture: U8) -> list[tuple[slice, slice]]:
     ]
 
 
-def _home(face: Face, frame: Frame, picture: U8, parts: list[tuple[slice, slice]]) -> int:
+def _home(face: Face, frame: Frame, picture: U8, parts: list[Part]) -> int:
     """Index of the part of ``picture`` that holds most of ``face``."""
     box = face.box / view_step(frame.width, frame.height)
 
-    def held(part: tuple[slice, slice]) -> float:
+    def held(part: Part) -> float:
         rows, columns = part
         corner = np.array([columns.start or 0, rows.start or 0])
         end = np.array([columns.stop or picture.shape[1], rows.stop or picture.shape[0]])
@@ -149,7 +165,7 @@ def _home(face: Face, frame: Frame, picture: U8, parts: list[tuple[slice, slice]
     return max(range(len(parts)), key=lambda i: held(parts[i]))
 
 
-def _detect(detector: Any, picture: U8, frame: Frame, parts: list[tuple[slice, slice]]) -> list[Face]:
+def _detect(detector: Any, picture: U8, frame: Frame, parts: list[Part]) -> list[Face]:
     """Faces that ``detector`` sees in ``parts`` of ``picture``, in frame px, best first."""
     step = view_step(frame.width, frame.height)
     faces = []

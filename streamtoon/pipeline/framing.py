@@ -23,7 +23,7 @@ ZOOM: Final = 0.25  # natural logarithm of how much larger or smaller it may be
 TURN: Final = 0.25  # radians it may be tilted
 
 EDGE: Final = 0.4  # of the side from the middle, where the soft border begins at the latest
-FACE: Final = 0.61  # face sizes from the middle of a square to the far end of blend.oval
+FACE: Final = 0.61  # face sizes from the middle of a square to the far end of matte.oval
 
 F64 = npt.NDArray[np.float64]
 

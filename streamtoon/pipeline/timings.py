@@ -1,4 +1,8 @@
-"""Milliseconds per verb."""
+"""Milliseconds per verb.
+
+Beside the verbs of a frame's way three rows stand for parts of blending that run on their own: ``check`` (privacy's
+look at what was drawn), ``steady`` (the temporal filter of drawings) and ``matte`` (where a drawing stands).
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,15 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-VERBS: Final = ("read", "find", "crop", "draw", "blend", "write")
-KEPT: Final = 4096  # newest samples of each verb: memory stays constant whatever the film's length
+VERBS: Final = ("read", "find", "crop", "draw", "check", "steady", "matte", "blend", "write")  # in the order they run
+KEPT_SAMPLES: Final = 4096  # newest of each verb: memory stays constant whatever the film's length
 
 
 class Meter:
     """Collects how long each verb took. Verbs run in threads of their own; each writes only its own row."""
 
     def __init__(self) -> None:
-        self._samples: dict[str, deque[float]] = {verb: deque(maxlen=KEPT) for verb in VERBS}
+        self._samples: dict[str, deque[float]] = {verb: deque(maxlen=KEPT_SAMPLES) for verb in VERBS}
 
     @contextlib.contextmanager
     def __call__(self, verb: str) -> Iterator[None]:

@@ -1,11 +1,10 @@
-"""Toon: find, crop, draw, blend and guard for one frame. live, convert, web and bench are loops around it."""
+"""Toon: find, track, crop, draw, blend and guard for one frame. live, convert, web and bench are loops around it."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -13,32 +12,31 @@ import cv2
 import numpy as np
 
 from engines import MAX_BATCH, Engine, EngineError
-from streamtoon.pipeline import find, landmarks, matte
-from streamtoon.pipeline.blend import PasteLayer, blend, feather, filling, from_rgb, oval
-from streamtoon.pipeline.crop import Affine, crop, roll, square, tiles, view
+from streamtoon.pipeline import find
+from streamtoon.pipeline.background import Backdrop
+from streamtoon.pipeline.blend import PasteLayer, blend
+from streamtoon.pipeline.crop import Affine, crop, square, tiles, view
 from streamtoon.pipeline.framing import CropStabilizer
+from streamtoon.pipeline.matte import HeadMatte, feather
+from streamtoon.pipeline.opencv_threads import one_thread
 from streamtoon.pipeline.temporal_filter import TemporalFilter
 from streamtoon.pipeline.timings import Meter
-from streamtoon.pipeline.track import COAST_SECONDS, FaceTracker
+from streamtoon.pipeline.track import FaceTracker
 from streamtoon.privacy.departed_faces import DepartedFaces
-from streamtoon.privacy.guard import Guard, differs_from_photo, hides_face
+from streamtoon.privacy.guard import Guard
+from streamtoon.privacy.policy import Policy, default_background
 from streamtoon.types import U8, Background, Chosen, Crop, Face, Frame, OutputFrame, Region, Style
 
-SMALL: Final = 12.0  # px: a narrower face is not drawn
-UPRIGHT: Final = 60.0  # degrees of roll beyond which the detectors' points lie beside the face
-SPARE: Final = 1.3  # how much larger than a face the oval is that hides it where the camera's picture is around it
-
-# a net's matte leans to the person, so that heads have no holes; its faint outer rim would show as a halo
-EDGE: Final = np.clip((np.arange(256) - 96) * 255 / 159, 0, 255).round().astype(np.uint8)
+COVER_FEATHER: Final = 0.2  # width of the soft border of a patch of paper over a face, in parts of its side
 
 
 @dataclass(frozen=True, slots=True)
 class Detected:
     """A frame, the faces in it that are drawn, and what is to be drawn: the scene's tiles, then one crop a face.
 
-    covers   where faces are that are not drawn, (2, 3) affines, frame px -> crop px
-    turn     which of the steadied crops these are
-    doubtful whether a face may be elsewhere than where it is thought to be
+    covers    where faces are that are not drawn, (2, 3) affines, frame px -> crop px
+    sequence  number of the temporal filter's crops, 0 without it
+    doubtful  whether a face may be elsewhere than where it is drawn, and would be seen
     """
 
     frame: Frame
@@ -46,7 +44,7 @@ class Detected:
     scene: list[Crop]
     heads: list[Crop]
     covers: list[Affine]
-    turn: int
+    sequence: int
     doubtful: bool
 
 
@@ -55,14 +53,15 @@ class DrawnCrops:
     """What was seen, and the drawing of each of its crops, (size, size, 4) uint8 RGBA."""
 
     seen: Detected
-    drawn: list[U8]
+    scene: list[U8]
+    heads: list[U8]
 
 
 class Toon:
     """Draws frames in one style. Owns the engine, the detectors and what is remembered from frame to frame.
 
     Calling it does everything; ``stages`` are its parts, so that each can have a thread. Each must be given the frames
-    in order. Raises EngineError when the engine fails.
+    in order; at a still and at a frame of another shot what is remembered is forgotten.
     """
 
     def __init__(
@@ -78,44 +77,46 @@ class Toon:
         faces: Chosen = "all",
         meter: Meter | None = None,
     ) -> None:
+        """Load the detectors; ``engine`` is closed with the toon, or where this fails. Raises ModelError.
+
+        region      what is drawn; None for the style's
+        background  what becomes of the rest, or a picture, (h, w, 3) uint8 RGB, to stand there; None for the style's
+        private     whether nobody may be seen as they are in what leaves: see ``privacy.policy``
+        hold        whether the last drawing stands in for a moment where nothing may leave; else the card does at once
+        steady      whether a temporal filter runs over crops and drawings
+        faces       which faces are drawn
+        meter       is told how long each verb took
+        """
         self.style = style
         self.engine = engine
+        self.meter = meter or Meter()
         self.region = region or style.region
-        # who asks for privacy does not mean the room behind the head to stay
-        default: Background = "paper" if private else style.background
-        self.background: Background = (
-            default if background is None else background if isinstance(background, str) else "paper"
-        )
+        if background is None:
+            background = default_background(style.background, private=private)
+        self.background: Background = background if isinstance(background, str) else "paper"
         self.chosen = faces
-        self._picture = background if isinstance(background, np.ndarray) else None
-        self._backdrop: tuple[tuple[object, ...], tuple[U8, ...]] | None = None
+        self._backdrop = None if isinstance(background, str) else Backdrop(background)
+        self._policy = Policy(private, self.region, self.background)
+        self._guard = Guard(private=private, hold=hold, paper=style.paper)
+        self._tracks = FaceTracker(self._policy.coast_seconds)
+        self._departed = DepartedFaces()
         self._framing = CropStabilizer(style.margin, style.size)
         self._steady = TemporalFilter() if steady else None
-        self.meter = meter or Meter()
-        self._guard = Guard(private=private, hold=hold, paper=style.paper)
-        # who asks for privacy has a face that was lost covered for longer: it may still be there
-        self._tracks = FaceTracker(Fraction(1, 2) if private else COAST_SECONDS)
-        self._feather = feather(style.size, style.feather)
-        # the camera's picture stays around somebody who does not want to be seen: what is in doubt is not shown
-        self._careful = private and self.region != "frame" and self.background == "keep" and self._picture is None
-        self._leaving = DepartedFaces()
-        self._oval = oval(style.size, style.margin / (SPARE if self._careful else 1))
-        # stages and the engine have the cores already; OpenCV's own threads on these small pictures only get in the way
-        cv2.setNumThreads(1)
+        self._shot: int | None = None  # of the frame before; None before the first and after a still
         with contextlib.ExitStack() as stack:
             stack.callback(engine.close)
-            look = find.LOOK_PRIVATE if private else find.LOOK
-            # nobody shows before being found, unless the camera's picture stays around those who are
-            self._find = stack.enter_context(find.Finder(look=look, in_turn=private and not self._careful))
-            self._landmarks = landmarks.Landmarks() if self.region == "face" else None
-            needs_mask = self.region == "head" and style.matte == "model"
-            self._person = matte.PersonMask() if needs_mask else None
-            if self._person is not None:
-                stack.callback(self._person.close)
+            # stages and the engine have the cores already; OpenCV's own threads on these small pictures get in the way
+            stack.enter_context(one_thread())
+            self._find = stack.enter_context(
+                find.Finder(look=self._policy.look_frames, in_parts=self._policy.look_in_parts)
+            )
+            self._matte = None
+            if self.region != "frame":
+                self._matte = stack.enter_context(HeadMatte(style, self.region, self._policy.oval_scale))
             self._closing = stack.pop_all()
 
     def __call__(self, frame: Frame) -> OutputFrame:
-        """The picture that may leave for ``frame``."""
+        """The picture that may leave for ``frame``. Raises EngineError when the engine fails."""
         return self.blend(self.draw(self.see(frame)))
 
     @property
@@ -124,107 +125,91 @@ class Toon:
         return (self.see, self.draw, self.blend)
 
     def see(self, frame: Frame) -> Detected:
-        """Find the faces and cut out what is to be drawn."""
-        if frame.layout == "rgb24":  # a still: the one before it may show somebody else
-            self._tracks, self._leaving = FaceTracker(), DepartedFaces()
-            self._framing = CropStabilizer(self.style.margin, self.style.size)
-            self._steady = None if self._steady is None else TemporalFilter()
-            self._find.forget()
+        """Find and track the faces, and cut out what is to be drawn."""
+        if frame.still or frame.shot != self._shot:
+            self._forget()
+        self._shot = None if frame.still else frame.shot
         with self.meter("find"):
             picture = view(frame)
             faces = self._tracks(self._find(frame, picture), frame.seconds, picture)
         with self.meter("crop"):
-            whole = self.region == "frame" or self.background == "draw"
-            scene = tiles(frame, self.style) if whole else []
-            private = self._guard.private
-            drawn = choose(faces, self.chosen, frame) if private or self.chosen != "all" else faces
-            hidden = [f for f in faces if not any(f is d for d in drawn)] if private else []
-            if self._careful:
-                hidden += self._leaving(faces, frame, cut=self._tracks.cut)
-            doubtful = any(not f.found or abs(roll(f)) > UPRIGHT for f in faces)
-            covers = [square(f, self.style.margin, self.style.size) for f in hidden]
-            size = self.style.size
-            heads, turn = [crop(frame, affine, size) for affine in self._framing(drawn)], 0
+            size, margin = self.style.size, self.style.margin
+            scene = tiles(frame, self.style) if self.region == "frame" or self.background == "draw" else []
+            drawn, covered = self._policy.choose(faces, self.chosen, frame)
+            covers = [square(face, margin, size) for face in covered + self._left(faces, frame)]
+            heads = [crop(frame, affine, size) for affine in self._framing(drawn)]
+            sequence = 0
             if self._steady is not None:
-                heads, turn = self._steady.crops(drawn, heads)
-            return Detected(frame, drawn, scene, heads, covers, turn, doubtful)
+                heads, sequence = self._steady.crops(drawn, heads)
+        return Detected(frame, drawn, scene, heads, covers, sequence, self._policy.in_doubt(faces))
 
     def draw(self, seen: Detected) -> DrawnCrops:
-        """Draw the crops."""
+        """Draw the crops. Raises EngineError when the engine fails."""
         with self.meter("draw"):
-            return DrawnCrops(seen, self._run([*seen.scene, *seen.heads]))
+            drawn, tiled = draw(self.engine, [*seen.scene, *seen.heads]), len(seen.scene)
+        return DrawnCrops(seen, drawn[:tiled], drawn[tiled:])
 
-    def blend(self, inked: DrawnCrops) -> OutputFrame:
+    def blend(self, drawn: DrawnCrops) -> OutputFrame:
         """Blend the drawings and let the guard decide what leaves."""
-        seen, drawn = inked.seen, inked.drawn
-        tiled, private = len(seen.scene), self._guard.private
-        hidden = all(hides_face(c, d) for c, d in zip(seen.heads, drawn[tiled:], strict=True))
-        if private and not (hidden and differs_from_photo(seen.scene, drawn[:tiled])):
+        seen = drawn.seen
+        if not self._may_leave(drawn):
             return self._guard(seen.frame, None, 0)
-        if self._careful and seen.doubtful:
-            return self._guard(seen.frame, None, 0)
+        heads = drawn.heads
+        if self._steady is not None:
+            with self.meter("steady"):
+                heads = self._steady.drawings(seen.faces, seen.sequence, heads)
+        if not (seen.heads or seen.scene or self._policy.background_alone_leaves):
+            return self._guard(seen.frame, None, len(seen.faces))
+        alphas = self._alphas(seen, heads)
         with self.meter("blend"):
-            heads = drawn[tiled:]
-            if self._steady is not None:
-                heads = self._steady.drawings(seen.faces, seen.turn, heads)
-            drawings = [self._drawing(c, d, None) for c, d in zip(seen.scene, drawn[:tiled], strict=True)]
-            drawings += [self._cover(affine) for affine in seen.covers]
-            drawings += [self._drawing(c, d, face) for c, d, face in zip(seen.heads, heads, seen.faces, strict=True)]
-            # an empty sheet is a picture of its own in a film; who asks for privacy gets the guard's held one or card
-            changed = bool(seen.heads or seen.scene) or (self.background != "keep" and not private)
-            backdrop = self._backdrop_for(seen.frame)
-            planes = blend(seen.frame, drawings, self.background, self.style.paper, backdrop) if changed else None
-        if seen.frame.layout == "rgb24":
-            self._guard.forget()
+            border = feather(self.style.size, self.style.feather)
+            layers = [_layer(cut, tile, border) for cut, tile in zip(seen.scene, drawn.scene, strict=True)]
+            layers += [self._cover(affine) for affine in seen.covers]
+            layers += [_layer(*head) for head in zip(seen.heads, heads, alphas, strict=True)]
+            backdrop = None if self._backdrop is None else self._backdrop.planes(seen.frame)
+            planes = blend(seen.frame, layers, self.background, self.style.paper, backdrop)
         return self._guard(seen.frame, planes, len(seen.faces))
 
     def undrawn(self, frame: Frame) -> OutputFrame:
         """The frame as it came, by the user's explicit wish; its state says so."""
         return self._guard.undrawn(frame)
 
-    def _run(self, crops: Sequence[Crop]) -> list[U8]:
-        all_drawn: list[U8] = []
-        for start in range(0, len(crops), MAX_BATCH):
-            some = crops[start : start + MAX_BATCH]
-            batch = np.stack([c.image for c in some])
-            drawn = self.engine(batch)
-            if drawn.dtype != np.uint8 or drawn.shape != (*batch.shape[:3], 4):
-                raise EngineError(f"{self.engine.name} gave {drawn.dtype} {drawn.shape} for crops {batch.shape}")
-            all_drawn += list(drawn)
-        return all_drawn
+    def _forget(self) -> None:
+        """The next frame has nothing to do with those before. Crops and averages go by track ids, which are new."""
+        self._find.forget()
+        self._tracks.forget()
+        self._departed.forget()
+
+    def _left(self, faces: list[Face], frame: Frame) -> list[Face]:
+        """Faces that left the frame half-way and would still be seen."""
+        if not self._policy.careful:
+            return []
+        if self._tracks.cut:
+            self._departed.forget()
+        return self._departed(faces, frame)
+
+    def _may_leave(self, drawn: DrawnCrops) -> bool:
+        """Whether the drawings may leave: in private they must hide everybody."""
+        if not self._policy.private:
+            return True
+        seen = drawn.seen
+        with self.meter("check"):
+            hidden = self._policy.hidden(seen.heads, drawn.heads, seen.scene, drawn.scene)
+        return hidden and not seen.doubtful
+
+    def _alphas(self, seen: Detected, heads: list[U8]) -> list[U8]:
+        """Where each head stands, (size, size) uint8, with the crop's soft border."""
+        border = feather(self.style.size, self.style.feather)
+        if self._matte is None:
+            return [border] * len(heads)
+        with self.meter("matte"):
+            mattes = [self._matte(*head) for head in zip(seen.heads, heads, seen.faces, strict=True)]
+            return [np.asarray(cv2.multiply(m, border, scale=1 / 255), np.uint8) for m in mattes]
 
     def _cover(self, affine: Affine) -> PasteLayer:
         """A patch of paper over a face that is not drawn."""
         size = self.style.size
-        sheet = np.full((size, size, 3), self.style.paper, np.uint8)
-        return PasteLayer(sheet, feather(size, 0.2), affine)
-
-    def _backdrop_for(self, frame: Frame) -> tuple[U8, ...] | None:
-        """The picture behind everything in the frame's own planes; converted when the frame's kind changes."""
-        if self._picture is None:
-            return None
-        kind = (frame.width, frame.height, frame.layout, frame.colour)
-        if self._backdrop is None or self._backdrop[0] != kind:
-            self._backdrop = (
-                kind,
-                from_rgb(filling(self._picture, frame.width, frame.height), frame.layout, frame.colour),
-            )
-        return self._backdrop[1]
-
-    def _drawing(self, cut: Crop, drawn: U8, face: Face | None) -> PasteLayer:
-        """A drawn head, or a tile of the scene where there is no ``face``."""
-        image = np.asarray(cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB), np.uint8)
-        if face is None or self.region == "frame":
-            return PasteLayer(image, self._feather, cut.to_crop)
-        head = square(face, self.style.margin, self.style.size)
-        if self._landmarks is not None:
-            upright = _move(cut.image, cut.to_crop, head)
-            matte = _move(self._landmarks.hull(upright, self.style.margin), head, cut.to_crop)
-        else:
-            net = cv2.LUT(cv2.extractChannel(drawn, 3), EDGE) if self._person is None else self._person(cut.image)
-            # a face that was found is drawn, even where the matte sees no person
-            matte = np.asarray(cv2.max(net, _move(self._oval, head, cut.to_crop)), np.uint8)
-        return PasteLayer(image, np.asarray(cv2.multiply(matte, self._feather, scale=1 / 255)), cut.to_crop)
+        return PasteLayer(np.full((size, size, 3), self.style.paper, np.uint8), feather(size, COVER_FEATHER), affine)
 
     def close(self) -> None:
         """Free the engine and the detectors."""
@@ -237,17 +222,18 @@ class Toon:
         self.close()
 
 
-def _move(image: U8, was: Affine, now: Affine) -> U8:
-    """(size, size, ...) of one crop of a frame as another crop would show it; both affines frame px -> crop px."""
-    shift = now @ np.vstack([cv2.invertAffineTransform(was), [0, 0, 1]])
-    return np.asarray(cv2.warpAffine(image, shift, image.shape[1::-1]), np.uint8)
+def draw(engine: Engine, crops: Sequence[Crop]) -> list[U8]:
+    """(size, size, 4) uint8 RGBA for each crop, in batches of at most MAX_BATCH. Raises EngineError."""
+    drawings: list[U8] = []
+    for start in range(0, len(crops), MAX_BATCH):
+        batch = np.stack([c.image for c in crops[start : start + MAX_BATCH]])
+        drawn = engine(batch)
+        if drawn.dtype != np.uint8 or drawn.shape != (*batch.shape[:3], 4):
+            raise EngineError(f"{engine.name} gave {drawn.dtype} {drawn.shape} for crops {batch.shape}")
+        drawings += list(drawn)
+    return drawings
 
 
-def choose(faces: list[Face], which: Chosen, frame: Frame) -> list[Face]:
-    """The faces that are drawn: all, the largest or the one nearest the middle; at most MAX_BATCH, none too small."""
-    able = [f for f in faces if f.box[2] - f.box[0] >= SMALL]
-    able.sort(key=lambda f: -float(np.prod(f.box[2:] - f.box[:2])))
-    if which == "centre":
-        middle = np.array([frame.width, frame.height]) / 2
-        able.sort(key=lambda f: float(np.linalg.norm((f.box[:2] + f.box[2:]) / 2 - middle)))
-    return able[: MAX_BATCH if which == "all" else 1]
+def _layer(cut: Crop, drawn: U8, alpha: U8) -> PasteLayer:
+    """A drawing where its crop was cut out."""
+    return PasteLayer(np.asarray(cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB), np.uint8), alpha, cut.to_crop)

@@ -12,18 +12,20 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from streamtoon.image import shots
 from streamtoon.image.boxes import overlap
+from streamtoon.privacy.policy import COAST_SECONDS
 from streamtoon.types import F32, U8, Face
 
-MIN_CUTOFF: Final = 1.2  # Hz, of a face at rest
-BETA: Final = 6.0  # Hz of cutoff for each face width a second
-SPEED_CUTOFF: Final = 2.0  # Hz, of the speed itself
-COAST_SECONDS: Final = Fraction(1, 4)  # seconds a face is drawn where it was last seen
-CUT_GREY_LEVELS: Final = 30.0  # mean grey levels between two small views
+MIN_CUTOFF_HZ: Final = 1.2  # of a face at rest
+CUTOFF_HZ_PER_SPEED: Final = 6.0  # added for each face width a second; the paper's beta
+SPEED_CUTOFF_HZ: Final = 2.0  # of the speed itself
+MIN_TRACK_OVERLAP: Final = 0.1  # intersection over union of a face and the track it continues
+MAX_GAP_SECONDS: Final = 1.0  # between two frames of which the later still says something about the earlier
+CUT_GREY_LEVELS: Final = 30.0  # mean difference of the thumbnails of two frames beyond which there was a cut
 
 F64 = npt.NDArray[np.float64]
 
@@ -50,22 +52,26 @@ class FaceTracker:
         self._last: U8 | None = None
         self._now: Fraction | None = None
 
+    def forget(self) -> None:
+        """The next frame has nothing to do with those before. Ids go on: none is given to two faces."""
+        self._tracks, self._last, self._now = [], None, None
+
     def __call__(self, faces: list[Face], seconds: Fraction, picture: U8) -> list[Face]:
         """Faces with ids and smoothed points; those missed for at most ``coast`` seconds are still among them.
 
         picture: the frame's ``crop.view``, (h, w, 3) uint8, in which cuts are seen.
         """
-        small = np.asarray(cv2.resize(picture, (32, 18), interpolation=cv2.INTER_AREA), np.uint8)
+        small = shots.thumbnail(picture)
         elapsed = 0.0 if self._now is None else float(seconds - self._now)
-        self.cut = self._last is not None and float(cv2.absdiff(small, self._last).mean()) > CUT_GREY_LEVELS
-        if self.cut or not 0 <= elapsed <= 1:
+        self.cut = self._last is not None and shots.difference(small, self._last) > CUT_GREY_LEVELS
+        if self.cut or not 0 <= elapsed <= MAX_GAP_SECONDS:
             self._tracks = []
         self._last, self._now = small, seconds
         free = list(self._tracks)
         tracks = []
         for face in faces:
             known = max(free, key=lambda t: overlap(t.face.box, face.box), default=None)
-            if known is not None and overlap(known.face.box, face.box) > 0.1:
+            if known is not None and overlap(known.face.box, face.box) > MIN_TRACK_OVERLAP:
                 free.remove(known)
                 tracks.append(_follow(known, face, seconds))
             else:
@@ -85,10 +91,10 @@ def _follow(track: _Track, face: Face, seconds: Fraction) -> _Track:
         return track
     raw = _points(face)
     width = max(float(raw[7, 0] - raw[6, 0]), 1.0)
-    speed = track.speed + _alpha(SPEED_CUTOFF, elapsed) * ((raw - track.points) / elapsed - track.speed)
+    speed = track.speed + _alpha(SPEED_CUTOFF_HZ, elapsed) * ((raw - track.points) / elapsed - track.speed)
     # one cutoff for the whole face: points that are filtered apart would bend it
     pace = float(np.median(np.linalg.norm(speed[:6], axis=1))) / width
-    points = track.points + _alpha(MIN_CUTOFF + BETA * pace, elapsed) * (raw - track.points)
+    points = track.points + _alpha(MIN_CUTOFF_HZ + CUTOFF_HZ_PER_SPEED * pace, elapsed) * (raw - track.points)
     keypoints: F32 = points[:6].astype(np.float32)
     box: F32 = points[6:].reshape(4).astype(np.float32)
     return _Track(Face(box, keypoints, face.score, track.face.id), points, speed, seconds)

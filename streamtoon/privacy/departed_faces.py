@@ -1,4 +1,4 @@
-"""Who left the frame half-way: detectors lose a face long before the last of it is gone.
+"""Faces that left at the border of the frame: detectors lose a face long before the last of it is out of sight.
 
 Where the camera's picture stays around the drawing, such a face is covered where it was last, until a face is found
 there again: nobody knows whether half of it is still there. A patch of paper that stays at the border is the price.
@@ -13,8 +13,8 @@ import numpy as np
 from streamtoon.image.boxes import overlap
 from streamtoon.types import Face, Frame
 
-NEAR: Final = 0.75  # face widths from the frame's border at which a face that is lost is taken for one that leaves
-SAME: Final = 0.1  # intersection over union from which a face that is found is the one that left
+BORDER_FACE_WIDTHS: Final = 0.75  # from the frame's border: a face that is lost nearer to it is taken to leave
+MIN_RETURN_OVERLAP: Final = 0.1  # intersection over union above which a face that is found is the one that left
 
 
 class DepartedFaces:
@@ -24,20 +24,22 @@ class DepartedFaces:
         self._before: list[Face] = []
         self._gone: list[Face] = []
 
-    def __call__(self, faces: list[Face], frame: Frame, *, cut: bool) -> list[Face]:
-        """The faces that left, as they were seen last. ``cut``: the picture has nothing to do with the one before."""
-        if cut:
-            self._before, self._gone = [], []
+    def forget(self) -> None:
+        """The next frame has nothing to do with those before."""
+        self._before, self._gone = [], []
+
+    def __call__(self, faces: list[Face], frame: Frame) -> list[Face]:
+        """The faces that left, as they were seen last."""
         here = {face.id for face in faces}
         lost = [f for f in self._before if f.id not in here and _leaves(f, frame)]
-        self._gone = [
-            g for g in [*self._gone, *lost] if not any(overlap(g.box, f.box) > SAME for f in faces if f.found)
-        ]
+        found = [f for f in faces if f.found]
+        gone = [*self._gone, *lost]
+        self._gone = [g for g in gone if not any(overlap(g.box, f.box) > MIN_RETURN_OVERLAP for f in found)]
         self._before = faces
         return self._gone
 
 
 def _leaves(face: Face, frame: Frame) -> bool:
-    near = NEAR * float(face.box[2] - face.box[0])
+    near = BORDER_FACE_WIDTHS * float(face.box[2] - face.box[0])
     end = np.array([frame.width, frame.height])
     return bool(np.any(face.box[:2] < near) or np.any(face.box[2:] > end - near))

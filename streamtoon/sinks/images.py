@@ -11,7 +11,7 @@ from PIL import Image
 
 from streamtoon.errors import SinkError, UsageError
 from streamtoon.film.reader import Film
-from streamtoon.pipeline.blend import to_rgb
+from streamtoon.image.planes import to_rgb
 from streamtoon.sinks import Send, check, check_target
 from streamtoon.sources import PICTURES
 from streamtoon.sources.images import Pictures

@@ -18,7 +18,7 @@ import numpy as np
 
 from streamtoon.errors import SinkError, UsageError
 from streamtoon.image.letterbox import CALLS, letterbox, pack
-from streamtoon.pipeline.blend import to_rgb
+from streamtoon.image.planes import to_rgb
 from streamtoon.sinks import Send, check
 from streamtoon.sources.webcam import OURS, devices, is_loopback
 from streamtoon.types import U8, OutputFrame

@@ -1,4 +1,9 @@
-"""Pictures: one, or a folder of them in the order people count, upright, as rgb24."""
+"""Pictures: one, or a folder of them in the order people count, upright, as rgb24.
+
+One picture is a still. In a folder a picture goes on with the shot of the one before where both have the same size, the
+same name but for its numbers (frame_0001.png, frame_0002.png) and look alike; else it begins a shot of its own. So the
+frames of a film are as steady as in the film, and unrelated photographs say nothing about each other.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +18,17 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from streamtoon.errors import SourceError, UsageError
+from streamtoon.image import shots
 from streamtoon.sources import PICTURES
 from streamtoon.types import U8, Frame
 
+# Mean difference of two thumbnails up to which they are of one shot. Neighbours in films differ by up to 4 grey levels,
+# portraits of different people in the same pose before the same wall by 13 and more.
+SAME_SHOT_GREY_LEVELS: Final = 10.0
 RATE: Final = 25  # pictures a second, where a folder becomes a film
 DEEP: Final = frozenset({"I", "I;16", "I;16B", "I;16L"})  # 16 bits of grey, which Pillow would cut off at 255
+
+_Look = tuple[tuple[int, ...], str, U8]  # shape, name without its numbers, thumbnail
 
 
 class Pictures:
@@ -46,7 +57,8 @@ class Pictures:
 
     def frames(self) -> Iterator[Frame]:
         """Each picture that can be read; ``index`` counts the files, so a broken one leaves a gap."""
-        broken = []
+        broken, shot = [], 0
+        before: _Look | None = None
         for index, path in enumerate(self.paths):
             try:
                 rgb = load(path)
@@ -55,11 +67,20 @@ class Pictures:
                     raise
                 broken.append(path.name)
                 continue
-            yield Frame((rgb,), "rgb24", index, Fraction(index, RATE))
+            now = (rgb.shape, re.sub(r"\d+", "0", path.name), shots.thumbnail(rgb))
+            shot += before is not None and not _goes_on(before, now)
+            before = now
+            at, duration = Fraction(index, RATE), Fraction(1, RATE)
+            yield Frame((rgb,), "rgb24", index, at, duration=duration, still=self._alone, shot=shot)
         if len(broken) == self.count:
             raise SourceError(f"cannot read {self.paths[0].parent}: not one picture in it can be read")
         if broken:
             self.damage = f"{len(broken)} of {self.count} pictures could not be read, the first is {broken[0]}"
+
+
+def _goes_on(before: _Look, now: _Look) -> bool:
+    """Whether two neighbouring pictures are of one shot."""
+    return before[:2] == now[:2] and shots.difference(before[2], now[2]) <= SAME_SHOT_GREY_LEVELS
 
 
 def _list(target: Path) -> list[Path]:

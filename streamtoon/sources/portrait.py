@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from streamtoon.errors import UsageError
-from streamtoon.pipeline.blend import from_rgb
+from streamtoon.image.planes import from_rgb
 from streamtoon.types import U8, Colour, Frame
 
 FPS: Final = 30
@@ -63,4 +63,4 @@ def _frames(count: int, width: int, height: int) -> Iterator[Frame]:
         affine = motion(index, width, height)
         moved = cv2.warpAffine(still, affine, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         planes = from_rgb(np.asarray(moved, np.uint8), "yuv420p", CODING)
-        yield Frame(planes, "yuv420p", index, Fraction(index, FPS), CODING)
+        yield Frame(planes, "yuv420p", index, Fraction(index, FPS), CODING, duration=Fraction(1, FPS))

@@ -16,7 +16,7 @@ import numpy as np
 from streamtoon import sinks
 from streamtoon.errors import UsageError
 from streamtoon.film.encoder import Encoding
-from streamtoon.pipeline.blend import to_rgb
+from streamtoon.image.planes import to_rgb
 from streamtoon.pipeline.toon import Toon
 from streamtoon.sources import portrait
 from streamtoon.workflows.convert import Progress

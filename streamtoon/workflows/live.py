@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from streamtoon.pipeline.timings import Meter
 from streamtoon.pipeline.toon import Toon
-from streamtoon.privacy.guard import OutputGate
+from streamtoon.privacy.output_gate import OutputGate
 from streamtoon.types import Frame, OutputFrame
 from streamtoon.workflows.threads import Latest
 

@@ -18,7 +18,7 @@ from streamtoon import sources, style_folder
 from streamtoon.errors import SourceError
 from streamtoon.pipeline.timings import Meter
 from streamtoon.pipeline.toon import Toon
-from streamtoon.privacy.guard import OutputGate
+from streamtoon.privacy.output_gate import OutputGate
 from streamtoon.sources.pacing import play_in_real_time
 from streamtoon.types import U8, Colour, Frame
 from streamtoon.workflows.live import Live, Send

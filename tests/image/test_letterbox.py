@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from streamtoon.image.letterbox import CALLS, letterbox, pack
-from streamtoon.pipeline.blend import from_rgb, to_rgb
+from streamtoon.image.planes import from_rgb, to_rgb
 from streamtoon.privacy.guard import Guard
 from streamtoon.types import Colour, Frame
 

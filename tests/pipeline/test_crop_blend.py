@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from streamtoon.image import colour
-from streamtoon.pipeline.blend import PasteLayer, blend, feather, from_rgb, to_rgb
+from streamtoon.image.planes import from_rgb, to_rgb
+from streamtoon.pipeline.blend import PasteLayer, blend
 from streamtoon.pipeline.crop import crop, sample, square, tiles, view
+from streamtoon.pipeline.matte import feather
 from streamtoon.types import Colour, Face, Frame, Style
 
 STYLE = Style("x", Path(), Path("x.onnx"), "")

@@ -49,17 +49,17 @@ def test_a_large_and_a_small_face_are_both_found(portrait, still):
         assert [len(finder(still(scene, i))) for i in range(8)] == [2] * 8  # also between two looks
 
 
-@pytest.mark.parametrize("in_turn", [False, True])
-def test_who_comes_in_beside_a_known_face_is_found_by_the_next_looks(in_turn, portrait, still):
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_who_comes_in_beside_a_known_face_is_found_by_the_next_looks(in_parts, portrait, still):
     scene = np.full((720, 1280, 3), 120, np.uint8)
     scene[:, :720] = cv2.resize(portrait, (720, 720))
     both = scene.copy()
     both[250:480, 1000:1230] = cv2.resize(portrait, (230, 230), interpolation=cv2.INTER_AREA)
-    with Finder(look=3, in_turn=in_turn) as finder:
+    with Finder(look=3, in_parts=in_parts) as finder:
         assert [len(finder(still(scene, i))) for i in range(3)] == [1, 1, 1]
         seen = [len(finder(still(both, i))) for i in range(3, 12)]
     first = seen.index(2)
-    assert first <= (5 if in_turn else 2)
+    assert first <= (5 if in_parts else 2)
     assert set(seen[first:]) == {2}
 
 

@@ -2,7 +2,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from streamtoon.pipeline.track import COAST_SECONDS, FaceTracker
+from streamtoon.pipeline.track import FaceTracker
+from streamtoon.privacy.policy import COAST_SECONDS
 from streamtoon.types import Face
 
 GREY = np.full((90, 160, 3), 128, np.uint8)

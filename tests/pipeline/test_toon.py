@@ -9,7 +9,6 @@ import pytest
 from engines import EngineError
 from engines.runtimes import echo
 from streamtoon import style_folder as styles
-from streamtoon.pipeline.crop import roll
 from streamtoon.pipeline.toon import Toon
 from streamtoon.sources import portrait as source
 from streamtoon.types import Frame
@@ -138,7 +137,7 @@ def test_the_stages_are_the_whole(style, moved):
 def test_the_meter_has_a_row_for_every_verb(style, moved):
     with Toon(style, Ink()) as toon:
         toon(moved[0])
-        assert set(toon.meter.medians()) == {"find", "crop", "draw", "blend"}
+        assert set(toon.meter.medians()) == {"find", "crop", "draw", "matte", "blend"}
 
 
 def test_a_style_without_a_matte_asks_the_person_mask(style_folder, portrait, still):
@@ -150,7 +149,7 @@ def test_a_style_without_a_matte_asks_the_person_mask(style_folder, portrait, st
 
 
 def test_an_odd_sized_frame(style, portrait):
-    from streamtoon.pipeline.blend import from_rgb
+    from streamtoon.image.planes import from_rgb
     from streamtoon.types import Colour
 
     planes = from_rgb(np.ascontiguousarray(portrait[:401, :451]), "yuv420p", Colour())
@@ -212,7 +211,7 @@ def test_private_a_head_on_its_side_is_not_trusted(style, portrait, still):
     side = still(cv2.warpAffine(portrait, turn, (512, 512), borderMode=cv2.BORDER_REPLICATE))
     with Toon(style, Ink()) as toon:
         (face,) = toon.see(side).faces
-    assert abs(roll(face)) > 60
+    assert abs(face.roll) > 60
     with careful(style) as toon:
         assert toon(side).state == "card"
 

@@ -35,9 +35,11 @@ from calls import (
 from engines import MAX_BATCH
 from engines.switching import SwitchingEngine
 from streamtoon.image.letterbox import CALLS, letterbox
-from streamtoon.pipeline.blend import to_rgb
+from streamtoon.image.planes import to_rgb
 from streamtoon.pipeline.toon import Toon
-from streamtoon.privacy.guard import HOLD_SECONDS, Guard, OutputGate
+from streamtoon.privacy.guard import Guard
+from streamtoon.privacy.output_gate import OutputGate
+from streamtoon.privacy.policy import HOLD_SECONDS
 from streamtoon.sources import portrait as portrait_source
 from streamtoon.types import Frame
 from streamtoon.workflows.live import Live
@@ -276,7 +278,8 @@ def test_faces_that_are_not_chosen(style, chosen, background):
 
 @pytest.mark.parametrize("background", BACKGROUNDS)
 def test_faces_that_are_too_small(style, background, monkeypatch):
-    monkeypatch.setattr("streamtoon.pipeline.toon.SMALL", 50)  # px: the detectors do not find what is really too small
+    # the detectors do not find what is really too small
+    monkeypatch.setattr("streamtoon.privacy.policy.MIN_FACE_PX", 50)
     two = People([(20, 20, 240), (320, 60, 150)])
     pictures, _ = run(style, film([two] * 30), background=background)
     check_people(pictures, [two])

@@ -9,7 +9,7 @@ import pytest
 
 from streamtoon.errors import SinkError, UsageError
 from streamtoon.image.letterbox import CALLS
-from streamtoon.pipeline.blend import from_rgb
+from streamtoon.image.planes import from_rgb
 from streamtoon.privacy.guard import Guard
 from streamtoon.sinks import virtualcam
 from streamtoon.types import Colour, Frame

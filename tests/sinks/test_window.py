@@ -24,7 +24,7 @@ SETUP = """
 import sys, threading, time
 from fractions import Fraction
 import numpy as np
-from streamtoon.pipeline.blend import from_rgb
+from streamtoon.image.planes import from_rgb
 from streamtoon.errors import SinkError
 from streamtoon.privacy.guard import Guard
 from streamtoon.sinks import window

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from streamtoon.errors import UsageError
-from streamtoon.pipeline.blend import to_rgb
+from streamtoon.image.planes import to_rgb
 from streamtoon.sources import portrait, read
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from streamtoon.errors import SourceError, UsageError
-from streamtoon.pipeline.blend import to_rgb
+from streamtoon.image.planes import to_rgb
 from streamtoon.sources import webcam
 from streamtoon.sources.webcam import Camera
 from streamtoon.types import Colour

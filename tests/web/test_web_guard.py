@@ -14,7 +14,7 @@ from av import VideoFrame
 
 from streamtoon import style_folder
 from streamtoon.errors import UsageError
-from streamtoon.pipeline.blend import to_rgb
+from streamtoon.image.planes import to_rgb
 from streamtoon.privacy.guard import Guard, card
 from streamtoon.sources import portrait
 from streamtoon.types import Frame

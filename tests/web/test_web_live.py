@@ -3,7 +3,7 @@
 import numpy as np
 from browsing import PATIENCE, new_pictures, shown, start
 
-from streamtoon.pipeline.blend import to_rgb
+from streamtoon.image.planes import to_rgb
 from streamtoon.sources import portrait
 
 

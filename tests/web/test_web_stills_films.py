@@ -14,7 +14,7 @@ from PIL import Image
 
 from streamtoon import sinks
 from streamtoon.film.encoder import Encoding
-from streamtoon.pipeline.blend import to_rgb
+from streamtoon.image.planes import to_rgb
 from streamtoon.privacy.guard import Guard
 from streamtoon.sources import portrait
 

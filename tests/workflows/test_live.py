@@ -7,7 +7,7 @@ import pytest
 from calls import CLIP, FPS, Ink, Recorder, check, paced, run, shows_the_camera, states, subsequence
 
 from streamtoon.pipeline.toon import Toon
-from streamtoon.privacy.guard import OutputGate
+from streamtoon.privacy.output_gate import OutputGate
 from streamtoon.workflows.live import Live
 
 

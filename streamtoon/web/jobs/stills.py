@@ -11,7 +11,7 @@ from typing import Final, Self
 from PIL import Image, UnidentifiedImageError
 
 from streamtoon.errors import UsageError
-from streamtoon.pipeline.blend import to_rgb
+from streamtoon.image.planes import to_rgb
 from streamtoon.pipeline.toon import Toon
 from streamtoon.sources import images
 from streamtoon.types import Frame, OutputFrame
@@ -69,7 +69,7 @@ def read(file: Path) -> Frame:
         raise UsageError(
             f"the picture has {width}x{height} px; {MAX_PHOTO_PIXELS // 1_000_000} megapixels is the limit here"
         )
-    return Frame((images.load(file),), "rgb24", 0, Fraction(0))
+    return Frame((images.load(file),), "rgb24", 0, Fraction(0), still=True)
 
 
 def save(drawn: OutputFrame, file: Path) -> str:

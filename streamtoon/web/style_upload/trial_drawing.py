@@ -14,10 +14,10 @@ from PIL import Image
 
 from streamtoon import style_folder
 from streamtoon.errors import UsageError
-from streamtoon.pipeline.blend import oval
 from streamtoon.pipeline.crop import square
+from streamtoon.pipeline.matte import oval
 from streamtoon.pipeline.toon import Detected, DrawnCrops, Toon
-from streamtoon.privacy.guard import hides_face
+from streamtoon.privacy.drawn_check import hides_face
 from streamtoon.sources import portrait
 from streamtoon.types import U8, Frame
 from streamtoon.workflows.make_toon import make_toon
@@ -40,7 +40,7 @@ def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
         style, engine=engine_name, threads=threads, workload="still", region="head", background="keep", private=True
     )
     with made as toon:
-        seen = toon.see(Frame((portrait.picture(),), "rgb24", 0, Fraction(0)))
+        seen = toon.see(Frame((portrait.picture(),), "rgb24", 0, Fraction(0), still=True))
         cut = seen.heads[0]
         drawn = toon.engine(cut.image[None])[0]
         began = time.perf_counter()
@@ -76,10 +76,9 @@ def uncovered_share(toon: Toon, seen: Detected, drawn: U8) -> float:
     drawn: (size, size, 4) uint8 RGBA of the first head. Blended over white and over black, what differs is the camera.
     """
     h, w = seen.frame.height, seen.frame.width
-    white, black = (
-        toon.blend(DrawnCrops(replace(seen, frame=replace(seen.frame, planes=(sheet,))), [drawn])).planes[0].astype(int)
-        for sheet in (np.full((h, w, 3), 255, np.uint8), np.zeros((h, w, 3), np.uint8))
-    )
+    sheets = (np.full((h, w, 3), 255, np.uint8), np.zeros((h, w, 3), np.uint8))
+    behind = [replace(seen, frame=replace(seen.frame, planes=(sheet,))) for sheet in sheets]
+    white, black = (toon.blend(DrawnCrops(one, [], [drawn])).planes[0].astype(int) for one in behind)
     through = (white - black).mean(axis=2)
     size = toon.style.size
     face = cv2.warpAffine(

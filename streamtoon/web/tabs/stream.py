@@ -14,9 +14,9 @@ import numpy as np
 
 from streamtoon.errors import UsageError
 from streamtoon.image.letterbox import CALLS
-from streamtoon.pipeline.blend import from_rgb, to_rgb
+from streamtoon.image.planes import from_rgb, to_rgb
 from streamtoon.pipeline.toon import Toon
-from streamtoon.privacy.guard import OutputGate
+from streamtoon.privacy.output_gate import OutputGate
 from streamtoon.sinks import check
 from streamtoon.types import U8, Frame
 from streamtoon.web.messages import errors_as_notices

@@ -18,7 +18,7 @@ from streamtoon.errors import UsageError
 from streamtoon.image.letterbox import CALLS
 from streamtoon.pipeline.timings import Meter
 from streamtoon.pipeline.toon import Toon
-from streamtoon.privacy.guard import OutputGate
+from streamtoon.privacy.output_gate import OutputGate
 from streamtoon.types import Frame
 from streamtoon.web.messages import without_paths
 from streamtoon.web.sessions.sessions import LIVE_IDLE_S

@@ -1,0 +1,98 @@
+"""What the user's wish for privacy means for every stage: decided here once, and asked by the stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+
+from engines import MAX_BATCH
+from streamtoon.privacy.drawn_check import differs_from_photo, hides_face
+from streamtoon.types import U8, Background, Chosen, Crop, Face, Frame, Region
+
+HOLD_SECONDS: Final = Fraction(1, 2)  # for which the last drawn picture stands in for one that may not leave
+COAST_SECONDS: Final = Fraction(1, 4)  # for which a face that is no longer found is drawn where it was
+PRIVATE_COAST_SECONDS: Final = Fraction(1, 2)  # the same in private: the face may still be there
+LOOK_FRAMES: Final = 10  # frames from one look for new faces, with the full-range detector, to the next
+PRIVATE_LOOK_FRAMES: Final = 3  # the same in private: nobody may be seen until then
+MIN_FACE_PX: Final = 12.0  # a narrower face is not drawn
+MAX_ROLL_DEGREES: Final = 60.0  # of a head; beyond it the detectors' keypoints lie beside the face
+PRIVATE_OVAL_SCALE: Final = 1.3  # how much larger than a face the oval over it is where the camera's picture is around
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Answers for one toon.
+
+    private     nobody may be seen as they are in what leaves
+    region      what is drawn
+    background  what becomes of the rest; "paper" where a picture of the user's stands there
+    """
+
+    private: bool
+    region: Region
+    background: Background
+
+    @property
+    def careful(self) -> bool:
+        """Whether the camera's picture stays around people who must not be seen: what is in doubt is not shown."""
+        return self.private and self.region != "frame" and self.background == "keep"
+
+    @property
+    def coast_seconds(self) -> Fraction:
+        """How long a face that is no longer found is drawn where it was."""
+        return PRIVATE_COAST_SECONDS if self.private else COAST_SECONDS
+
+    @property
+    def look_frames(self) -> int:
+        """Every how many frames the full-range detector looks for new faces."""
+        return PRIVATE_LOOK_FRAMES if self.private else LOOK_FRAMES
+
+    @property
+    def look_in_parts(self) -> bool:
+        """Whether such a look may be at one part of the picture: nobody shows before being found."""
+        return self.private and not self.careful
+
+    @property
+    def oval_scale(self) -> float:
+        """How much larger than a face the oval is that is drawn even where the matte sees nobody."""
+        return PRIVATE_OVAL_SCALE if self.careful else 1.0
+
+    @property
+    def background_alone_leaves(self) -> bool:
+        """Whether a background without a face is a picture; in private the guard's held picture or card is shown."""
+        return self.background != "keep" and not self.private
+
+    def choose(self, faces: list[Face], which: Chosen, frame: Frame) -> tuple[list[Face], list[Face]]:
+        """The faces that are drawn, and those that are covered instead."""
+        if not self.private and which == "all":
+            return faces, []
+        drawn = _chosen(faces, which, frame)
+        covered = [f for f in faces if not any(f is d for d in drawn)] if self.private else []
+        return drawn, covered
+
+    def in_doubt(self, faces: list[Face]) -> bool:
+        """Whether a face may be elsewhere than where it would be drawn, and would then be seen."""
+        return self.careful and any(not f.found or abs(f.roll) > MAX_ROLL_DEGREES for f in faces)
+
+    def hidden(self, heads: list[Crop], drawn_heads: list[U8], scene: list[Crop], drawn_scene: list[U8]) -> bool:
+        """Whether the drawings, (h, w, 4) uint8 RGBA a crop, hide what was photographed; see ``drawn_check``."""
+        heads_hidden = all(hides_face(cut, drawn) for cut, drawn in zip(heads, drawn_heads, strict=True))
+        return heads_hidden and differs_from_photo(scene, drawn_scene)
+
+
+def default_background(style_background: Background, *, private: bool) -> Background:
+    """The background where the user names none: who asks for privacy does not mean the room to stay."""
+    return "paper" if private else style_background
+
+
+def _chosen(faces: list[Face], which: Chosen, frame: Frame) -> list[Face]:
+    """All, the largest or the one nearest the middle; at most MAX_BATCH, none too small."""
+    able = [f for f in faces if f.box[2] - f.box[0] >= MIN_FACE_PX]
+    able.sort(key=lambda f: -float(np.prod(f.box[2:] - f.box[:2])))
+    if which == "centre":
+        middle = np.array([frame.width, frame.height]) / 2
+        able.sort(key=lambda f: float(np.linalg.norm((f.box[:2] + f.box[2:]) / 2 - middle)))
+    return able[: MAX_BATCH if which == "all" else 1]
