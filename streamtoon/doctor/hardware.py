@@ -18,17 +18,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final, Literal
 
+from foundation.cores import available_cores
 from streamtoon.devices import v4l2
 
-X86: Final = {
+X86_FLAGS: Final = {
     "avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "bf16", "amx_bf16": "AMX", "avx512_vnni": "VNNI",
     "avx_vnni": "AVX-VNNI",
 }  # fmt: skip
-ARM: Final = {"asimd": "NEON", "asimddp": "dot product", "i8mm": "i8mm", "bf16": "bf16"}
-ROOM: Final = 1_000_000_000  # bytes that should be free: live with the default style and its libraries
-NVIDIA: Final = "0x10de"
-ANSWER: Final = 10.0  # seconds that nvidia-smi may take
-SIZES: Final = 6  # of each format of a camera that are told
+ARM_FLAGS: Final = {"asimd": "NEON", "asimddp": "dot product", "i8mm": "i8mm", "bf16": "bf16"}
+LIVE_MEMORY_BYTES: Final = 1_000_000_000  # bytes that should be free: live with the default style and its libraries
+NVIDIA_VENDOR_ID: Final = "0x10de"
+NVIDIA_SMI_TIMEOUT_S: Final = 10.0
+SIZES_PER_FORMAT: Final = 6  # of a camera's that are told
 
 State = Literal["ok", "missing", "broken"]
 
@@ -51,15 +52,14 @@ class Finding:
 
 def cpu(root: Path) -> Iterator[Finding]:
     """Its cores and the instructions that networks gain from."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     text = _read(root / "proc/cpuinfo")
     model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     listed = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE)
     has = set(listed[1].split()) if listed else set()
-    known = ARM if "asimd" in has else X86
+    known = ARM_FLAGS if "asimd" in has else X86_FLAGS
     name = model[1] if model else platform.processor() or platform.machine()
-    what = f"{name}, {cores} cores, {' '.join(word for flag, word in known.items() if flag in has) or 'flags unknown'}"
-    if known is not ARM and has and "avx2" not in has:
+    what = f"{name}, {available_cores()} cores, {' '.join(word for flag, word in known.items() if flag in has) or 'flags unknown'}"
+    if known is not ARM_FLAGS and has and "avx2" not in has:
         fix = "let a GPU or another computer draw, or ask for less: --fps 15"
         yield Finding("CPU", "missing", f"{what}: without AVX2 drawing takes several times as long", fix)
     else:
@@ -74,8 +74,10 @@ def memory(root: Path) -> Iterator[Finding]:
         return
     total, free = (int(kib[key]) * 1024 for key in ("MemTotal", "MemAvailable"))
     what = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB free"
-    if free < ROOM:
-        yield Finding("memory", "missing", f"{what}; live wants {ROOM / 1e9:.0f} GB", "close other programs")
+    if free < LIVE_MEMORY_BYTES:
+        yield Finding(
+            "memory", "missing", f"{what}; live wants {LIVE_MEMORY_BYTES / 1e9:.0f} GB", "close other programs"
+        )
     else:
         yield Finding("memory", "ok", what)
 
@@ -87,11 +89,13 @@ def gpu(root: Path) -> Iterator[Finding]:
     cards = [
         device.parent.name
         for device in (root / "sys/bus/pci/devices").glob("*/vendor")
-        if _read(device) == NVIDIA and _read(device.parent / "class").startswith("0x03")
+        if _read(device) == NVIDIA_VENDOR_ID and _read(device.parent / "class").startswith("0x03")
     ]
     if tool:
         query = [tool, "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
-        run = subprocess.run(query, capture_output=True, text=True, errors="replace", timeout=ANSWER, check=False)
+        run = subprocess.run(
+            query, capture_output=True, text=True, errors="replace", timeout=NVIDIA_SMI_TIMEOUT_S, check=False
+        )
         rows = [[part.strip() for part in line.split(",")] for line in run.stdout.splitlines() if line.count(",") == 2]
         if run.returncode or not rows:
             why = " ".join((run.stdout + run.stderr).split()) or "nvidia-smi says nothing"
@@ -139,8 +143,10 @@ def _modes(modes: list[v4l2.Mode]) -> str:
     texts = []
     for code in dict.fromkeys(m.code for m in modes):
         sizes = sorted((m for m in modes if m.code == code), key=lambda m: -m.width * m.height)
-        few = " ".join(f"{m.width}x{m.height}" + (f"@{m.fps:.4g}" if m.fps else "") for m in sizes[:SIZES])
-        texts.append(f"{code} {few}" + (f" and {len(sizes) - SIZES} smaller" if len(sizes) > SIZES else ""))
+        few = " ".join(f"{m.width}x{m.height}" + (f"@{m.fps:.4g}" if m.fps else "") for m in sizes[:SIZES_PER_FORMAT])
+        texts.append(
+            f"{code} {few}" + (f" and {len(sizes) - SIZES_PER_FORMAT} smaller" if len(sizes) > SIZES_PER_FORMAT else "")
+        )
     return "; ".join(texts)
 
 

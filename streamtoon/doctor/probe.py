@@ -1,32 +1,29 @@
 """What doctor tries in a process of its own: a library that crashes, hangs or talks takes nothing else with it.
 
-``start("draw", "openvino")`` runs ``draw("openvino")`` there, ``end`` tells what came of it.
+``start("draw", "openvino")`` runs ``draw`` there, ``end`` gives what came of it.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-from typing import Final
+from importlib.metadata import version
+from typing import Any
 
+from foundation.child import Child
+from foundation.cores import available_cores
+from foundation.errors import EngineError, StreamtoonError
 from streamtoon import style_folder
 
-CHILD: Final = "from streamtoon.doctor import probe; probe.run()"
 
-
-def draw(engine_name: str) -> str:
-    """Load the default style into an engine and draw one crop; on what device."""
+def draw(_tell: Any, subject: str) -> str:
+    """Load the default style into the engine ``subject`` and draw one crop; on what device."""
     import cv2
     import numpy as np
 
     from streamtoon.sources import portrait
-    from streamtoon.workflows import engine_choice as engine_of
+    from streamtoon.workflows import engine_choice
 
     style = style_folder.load(style_folder.DEFAULT)
-    engine = engine_of.load(engine_name, style, threads=_cores())
+    engine = engine_choice.load(subject, style, threads=available_cores())
     crops = np.asarray(cv2.resize(portrait.picture(), (style.size, style.size))[None], np.uint8)
     drawn = engine(crops)
     engine.close()
@@ -35,14 +32,15 @@ def draw(engine_name: str) -> str:
     return f"draws, device: {engine.device}"
 
 
-def find(with_models: str) -> str:
-    """Find the face of the embedded portrait; without models only MediaPipe is loaded. What was found."""
-    from importlib.metadata import version
-
-    from mediapipe.tasks.python import vision
+def find(_tell: Any, subject: str) -> str:
+    """Find the face of the embedded portrait; with an empty ``subject`` (no models) MediaPipe is loaded alone."""
+    try:
+        from mediapipe.tasks.python import vision
+    except ModuleNotFoundError as error:
+        raise StreamtoonError(f"{error.name} is not installed") from error
 
     mediapipe = f"MediaPipe {version('mediapipe')}"
-    if not with_models:
+    if not subject:
         return f"{mediapipe} loads ({vision.FaceDetector.__name__}); without its models it cannot be tried"
     from fractions import Fraction
 
@@ -57,61 +55,18 @@ def find(with_models: str) -> str:
     return f"{mediapipe} finds the face of the embedded portrait, score {faces[0].score:.2f}"
 
 
-def start(name: str, argument: str) -> subprocess.Popen[str]:
-    """Begin ``draw`` or ``find`` in a process of its own, which imports from where we do."""
-    return subprocess.Popen(
-        [sys.executable, "-c", CHILD, name, argument],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
+def start(function: str, subject: str) -> Child:
+    """Begin ``draw`` or ``find`` in a process of its own. Raises ChildError where none can be started."""
+    return Child(f"{__name__}:{function}", {"subject": subject})
 
 
-def end(process: subprocess.Popen[str], seconds: float) -> tuple[bool, str]:
-    """Whether it went well, and what it said or what kept it from it."""
-    try:
-        said, noise = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        stop(process)
-        return False, f"it gave no answer within {seconds:g} seconds"
-    try:
-        good, text = json.loads(said.splitlines()[-1])
-    except (IndexError, ValueError, TypeError):
-        return False, _death(process.returncode, noise)
-    return bool(good), str(text)
-
-
-def stop(process: subprocess.Popen[str]) -> None:
-    """End it, whatever it is doing."""
-    process.kill()
-    process.communicate()
-
-
-def run() -> None:
-    """In the process of its own: print one line of JSON, whether it went well and what there is to say."""
-    name, argument = sys.argv[1:]
-    try:
-        answer = True, {"draw": draw, "find": find}[name](argument)
-    except Exception as error:  # noqa: BLE001 - told by doctor, whatever it was
-        answer = False, _reason(error)
-    print(json.dumps(answer))
-
-
-def _reason(error: Exception) -> str:
-    from engines import EngineError
-
-    text = " ".join(str(error).split())
-    if isinstance(error, EngineError):
-        return text.partition(" / ")[2].partition(": ")[2] or text  # without the words for several engines
-    if isinstance(error, ModuleNotFoundError):
-        return f"{error.name} is not installed"
-    return f"{type(error).__name__}: {text}"
-
-
-def _death(code: int, noise: str) -> str:
-    if code < 0:
-        return f"its process was ended by {signal.Signals(-code).name}"
-    return (noise.strip().splitlines() or [f"its process ended with code {code}"])[-1]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def end(child: Child, timeout_s: float) -> tuple[bool, str]:
+    """Whether it went well, and what it found or what kept it from it. Ends the process."""
+    with child:
+        try:
+            return True, str(child.result(timeout_s=timeout_s))
+        except EngineError as error:
+            text = " ".join(str(error).split())
+            return False, text.partition(" / ")[2].partition(": ")[2] or text  # without the words for several engines
+        except (StreamtoonError, MemoryError) as error:
+            return False, " ".join(str(error).split()) or type(error).__name__

@@ -18,9 +18,9 @@ from dataclasses import asdict
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from subprocess import Popen
 from typing import Final, Literal
 
+from foundation.child import Child
 from streamtoon import __version__, style_folder
 from streamtoon.doctor import hardware, probe
 from streamtoon.doctor.hardware import Finding
@@ -42,7 +42,7 @@ DECODERS: Final = ("h264", "hevc", "libdav1d")  # libdav1d is av1: the decoder c
 CV2: Final = "opencv-contrib-python"
 OTHERS: Final = ("opencv-python", "opencv-python-headless", "opencv-contrib-python-headless")
 REINSTALL: Final = "pip install --force-reinstall --no-deps streamtoon"
-PATIENCE: Final = 20.0  # seconds until what is tried in a process of its own is given up
+PROBE_TIMEOUT_S: Final = 20.0  # seconds until what is tried in a process of its own is given up
 WIDTH: Final = 100  # columns of the table
 
 Check = Callable[[], Iterator[Finding]]
@@ -53,7 +53,7 @@ def examine(root: Path = Path("/")) -> list[Finding]:
 
     A check that raises becomes a finding in the state "broken" with the reason.
     """
-    trials: dict[str, Popen[str]] = {}
+    trials: dict[str, Child] = {}
     checks: list[tuple[str, bool, Check]] = [
         ("trials", True, partial(_start, trials)),
         ("Python", True, _python),
@@ -75,7 +75,7 @@ def examine(root: Path = Path("/")) -> list[Finding]:
         return [finding for name, needed, check in checks for finding in _isolated(name, check, needed=needed)]
     finally:
         for process in trials.values():
-            probe.stop(process)
+            process.stop()
 
 
 def works(findings: list[Finding]) -> bool:
@@ -117,7 +117,7 @@ def _isolated(name: str, check: Check, *, needed: bool) -> list[Finding]:
         return [Finding(name, "broken", why, f"{REINSTALL}  # or report it, with this line", needed)]
 
 
-def _start(trials: dict[str, Popen[str]]) -> Iterator[Finding]:
+def _start(trials: dict[str, Child]) -> Iterator[Finding]:
     """Begin what takes longest, so that it runs beside the rest."""
     import engines
 
@@ -165,13 +165,13 @@ def _tensorrt() -> Iterator[Finding]:
         yield Finding("TensorRT", "missing", f"none of {', '.join(TENSORRT)} is installed", INSTALL["tensorrt"])
 
 
-def _engines(trials: dict[str, Popen[str]]) -> Iterator[Finding]:
+def _engines(trials: dict[str, Child]) -> Iterator[Finding]:
     """Every engine draws one crop in the default style; one that does, and is not the fake, is needed."""
     import engines
 
     runs = []
     for name in [n for n in trials if n != "find"]:
-        good, what = probe.end(trials.pop(name), PATIENCE)
+        good, what = probe.end(trials.pop(name), PROBE_TIMEOUT_S)
         if good:
             runs.append(name)
             yield Finding(f"engine {name}", "ok", what)
@@ -211,8 +211,8 @@ def _models() -> Iterator[Finding]:
             yield Finding("face model", "broken", f"{what}: it has the wrong hash", fix, needed)
 
 
-def _find(trials: dict[str, Popen[str]]) -> Iterator[Finding]:
-    good, what = probe.end(trials.pop("find"), PATIENCE)
+def _find(trials: dict[str, Child]) -> Iterator[Finding]:
+    good, what = probe.end(trials.pop("find"), PROBE_TIMEOUT_S)
     fix = "" if good else 'pip install --force-reinstall "mediapipe>=1.2"'
     yield Finding("find", "ok" if good else "broken", what, fix, needed=True)
 
