@@ -29,7 +29,7 @@ ARM_FLAGS: Final = {"asimd": "NEON", "asimddp": "dot product", "i8mm": "i8mm", "
 LIVE_MEMORY_BYTES: Final = 1_000_000_000  # bytes that should be free: live with the default style and its libraries
 NVIDIA_VENDOR_ID: Final = "0x10de"
 NVIDIA_SMI_TIMEOUT_S: Final = 10.0
-SIZES_PER_FORMAT: Final = 6  # of a camera's that are told
+SIZES_TOLD: Final = 6  # of each format of a camera
 
 State = Literal["ok", "missing", "broken"]
 
@@ -58,7 +58,8 @@ def cpu(root: Path) -> Iterator[Finding]:
     has = set(listed[1].split()) if listed else set()
     known = ARM_FLAGS if "asimd" in has else X86_FLAGS
     name = model[1] if model else platform.processor() or platform.machine()
-    what = f"{name}, {available_cores()} cores, {' '.join(word for flag, word in known.items() if flag in has) or 'flags unknown'}"
+    words = " ".join(word for flag, word in known.items() if flag in has) or "flags unknown"
+    what = f"{name}, {available_cores()} cores, {words}"
     if known is not ARM_FLAGS and has and "avx2" not in has:
         fix = "let a GPU or another computer draw, or ask for less: --fps 15"
         yield Finding("CPU", "missing", f"{what}: without AVX2 drawing takes several times as long", fix)
@@ -143,10 +144,8 @@ def _modes(modes: list[v4l2.Mode]) -> str:
     texts = []
     for code in dict.fromkeys(m.code for m in modes):
         sizes = sorted((m for m in modes if m.code == code), key=lambda m: -m.width * m.height)
-        few = " ".join(f"{m.width}x{m.height}" + (f"@{m.fps:.4g}" if m.fps else "") for m in sizes[:SIZES_PER_FORMAT])
-        texts.append(
-            f"{code} {few}" + (f" and {len(sizes) - SIZES_PER_FORMAT} smaller" if len(sizes) > SIZES_PER_FORMAT else "")
-        )
+        few = " ".join(f"{m.width}x{m.height}" + (f"@{m.fps:.4g}" if m.fps else "") for m in sizes[:SIZES_TOLD])
+        texts.append(f"{code} {few}" + (f" and {len(sizes) - SIZES_TOLD} smaller" if len(sizes) > SIZES_TOLD else ""))
     return "; ".join(texts)
 
 
