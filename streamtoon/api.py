@@ -56,7 +56,7 @@ def draw(
     engine that does not exist, SourceError for a file that is no picture, EngineError where nothing can draw,
     ModelError where a face model cannot be had.
     """
-    frame = Frame((_pixels(picture),), "rgb24", 0, Fraction(0))
+    frame = Frame((_pixels(picture),), "rgb24", 0, Fraction(0), still=True)
     toon = make_toon(style, workload="still", engine=engine, threads=threads, region=region, background=background)
     with toon:
         return toon(frame).planes[0]

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from test_live import CLIP, Ink, check, paced, run
+from calls import CLIP, Ink, check, paced, run
 
 import engines.runtimes.openvino
 import engines.runtimes.tensorrt
