@@ -14,18 +14,26 @@ knowing is logged to the logger "streamtoon". Importing it imports nothing heavy
 
 from __future__ import annotations
 
-import importlib
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from streamtoon.errors import EngineError, ModelError, SinkError, SourceError, StreamtoonError, UsageError
 
 if TYPE_CHECKING:
-    from streamtoon.api import convert, draw, styles
-    from streamtoon.pipeline.toon import Toon
-    from streamtoon.types import Colour, Face, Frame, OutputFrame, Style
-    from streamtoon.workflows.convert import Progress, Summary
-    from streamtoon.workflows.make_toon import make_toon
+    from streamtoon.api import (
+        Colour,
+        Face,
+        Frame,
+        OutputFrame,
+        Progress,
+        Style,
+        Summary,
+        Toon,
+        convert,
+        draw,
+        make_toon,
+        styles,
+    )
 
 __version__ = "0.1.0"
 
@@ -50,22 +58,15 @@ __all__ = [
     "styles",
 ]
 
-_HOMES: Final = {
-    "streamtoon.api": ("convert", "draw", "styles"),
-    "streamtoon.pipeline.toon": ("Toon",),
-    "streamtoon.types": ("Colour", "Face", "Frame", "OutputFrame", "Style"),
-    "streamtoon.workflows.convert": ("Progress", "Summary"),
-    "streamtoon.workflows.make_toon": ("make_toon",),
-}
-
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _HOMES.items():
-        if name in names:
-            return getattr(importlib.import_module(module), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from streamtoon import api  # brings what is heavy
+
+    return getattr(api, name)
 
 
 def __dir__() -> list[str]:

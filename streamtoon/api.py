@@ -1,4 +1,4 @@
-"""The library's functions: ``streamtoon.draw``, ``streamtoon.convert`` and ``streamtoon.styles``."""
+"""The library: its functions ``draw``, ``convert`` and ``styles``, and what ``streamtoon`` gives beside them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,25 @@ from streamtoon import style_folder
 from streamtoon.errors import UsageError
 from streamtoon.pipeline.toon import Toon
 from streamtoon.sources import images
-from streamtoon.types import U8, Background, Frame, Region, Style
+from streamtoon.types import U8, Background, Colour, Face, Frame, OutputFrame, Region, Style
 from streamtoon.workflows.convert import Options, Progress, Summary
 from streamtoon.workflows.convert import convert as convert_file
 from streamtoon.workflows.make_toon import make_toon
+
+__all__ = [
+    "Colour",
+    "Face",
+    "Frame",
+    "OutputFrame",
+    "Progress",
+    "Style",
+    "Summary",
+    "Toon",
+    "convert",
+    "draw",
+    "make_toon",
+    "styles",
+]
 
 FilePath = str | os.PathLike[str]
 
