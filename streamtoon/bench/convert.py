@@ -31,8 +31,8 @@ from streamtoon.types import Frame, OutputFrame
 from streamtoon.workflows.convert import Options, convert
 from streamtoon.workflows.threads import every
 
-PORTRAIT: Final = "portrait:300@1280x720"
-CHUNK: Final = 48  # drawn frames held decoded at a time while the floor is measured
+PORTRAIT_CLIP: Final = "portrait:300@1280x720"
+CHUNK_FRAMES: Final = 48  # drawn frames held decoded at a time while the floor is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def bench(target: str | None, make_toon: Callable[[Meter], Toon], threads: int) 
         )  # fmt: skip
 
 
-def portrait_film(path: Path, threads: int, clip: str = PORTRAIT) -> Path:
+def portrait_film(path: Path, threads: int, clip: str = PORTRAIT_CLIP) -> Path:
     """The portrait clip as a film."""
     sink = sinks.write(str(path), encoding=Encoding(threads=threads), rate=Fraction(portrait.FPS))
     with sink as send:
@@ -106,7 +106,7 @@ def _unchanged(frames: Iterator[Frame]) -> Iterator[OutputFrame]:
 def _floor(source: Path, drawn: Path, output: Path, threads: int) -> float:
     """Seconds to decode ``source`` in one thread while ``drawn`` is encoded in another.
 
-    Drawn frames are decoded beforehand, CHUNK at a time so that memory stays constant; that is not timed.
+    Drawn frames are decoded beforehand, CHUNK_FRAMES at a time so that memory stays constant; that is not timed.
     """
     seconds = 0.0
     with reader.open(source, threads=threads) as film, reader.open(drawn, threads=threads) as pictures:
@@ -115,7 +115,7 @@ def _floor(source: Path, drawn: Path, output: Path, threads: int) -> float:
         sink = sinks.write(str(output), film, encoding=Encoding(threads=threads))
         ready = _unchanged(pictures.frames())
         with sink as send, closing(every(film.frames())) as read:
-            while chunk := [_copy(d) for _, d in zip(range(CHUNK), ready, strict=False)]:
+            while chunk := [_copy(d) for _, d in zip(range(CHUNK_FRAMES), ready, strict=False)]:
                 began = time.perf_counter()
                 for picture, _ in zip(chunk, read, strict=False):
                     send(picture)

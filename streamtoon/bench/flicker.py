@@ -27,9 +27,9 @@ from streamtoon.pipeline.toon import Toon
 from streamtoon.sources import portrait
 from streamtoon.types import U8, Face, Frame
 
-FRAMES: Final = 120  # of each clip, at most
-WARM: Final = 10  # frames until filters have settled; not counted
-EXACT: Final = "portrait:90@1280x720"
+CLIP_FRAMES: Final = 120  # of each clip, at most
+WARM_UP_FRAMES: Final = 10  # frames until filters have settled; not counted
+EXACT_CLIP: Final = "portrait:90@1280x720"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def flicker(
     for done, clip in enumerate(clips, 1):
         progress(Path(clip).name, done / (len(clips) + 1))
         with make_toon() as toon, reader.open(clip) as film:
-            found[Path(clip).name] = _clip(toon, islice(film.frames(), FRAMES), clip)
+            found[Path(clip).name] = _clip(toon, islice(film.frames(), CLIP_FRAMES), clip)
     return Flicker(exact, found)
 
 
@@ -76,7 +76,7 @@ def _exact_net(toon: Toon) -> float:
     """The crop of a still, moved by small known motions, against its drawing moved likewise."""
     frames = list(portrait.read("portrait:1@1280x720"))
     size = toon.style.size
-    affine = square(_first_face(toon, frames[0], EXACT), toon.style.margin, size)
+    affine = square(_first_face(toon, frames[0], EXACT_CLIP), toon.style.margin, size)
     still = _draw(toon, sample(frames[0], affine, size))
     middle = np.s_[size // 4 : 3 * size // 4, size // 4 : 3 * size // 4]
     differences = []
@@ -98,9 +98,9 @@ def _exact_pipeline(toon: Toon) -> float:
     """Each picture as it leaves against the one before, moved by the portrait's own motion."""
     differences = []
     before: U8 | None = None
-    for frame in portrait.read(EXACT):
+    for frame in portrait.read(EXACT_CLIP):
         drawn = toon(frame).planes[0]
-        if before is not None and frame.index > WARM:
+        if before is not None and frame.index > WARM_UP_FRAMES:
             a, b = (np.vstack([portrait.motion(i, 1280, 720), [0, 0, 1]]) for i in (frame.index - 1, frame.index))
             flow = (b @ np.linalg.inv(a))[:2]
             expected = cv2.warpAffine(before, flow, (1280, 720), flags=cv2.INTER_LINEAR)
@@ -127,11 +127,11 @@ def _clip(toon: Toon, frames: Iterator[Frame], name: str) -> dict[str, float]:
         cut = sample(frame, fixed, size)
         grey = np.asarray(cv2.cvtColor(cut, cv2.COLOR_RGB2GRAY), np.uint8)
         now = (_draw(toon, cut), grey, toon.blend(toon.draw(seen)).planes[0], frame.planes[0])
-        if last is not None and frame.index > WARM:
+        if last is not None and frame.index > WARM_UP_FRAMES:
             x0, y0, x1, y1 = np.maximum(face.box.round().astype(int), 0)
             parts = (middle, middle, np.s_[y0:y1, x0:x1], np.s_[y0:y1, x0:x1])
             sums += [cv2.absdiff(a[part], b[part]).mean() for a, b, part in zip(now, last, parts, strict=True)]
         last = now
     if last is None or not sums[1] or not sums[3]:
-        raise UsageError(f"{name}: no face moves in its first {FRAMES} frames; flicker is measured on a face")
+        raise UsageError(f"{name}: no face moves in its first {CLIP_FRAMES} frames; flicker is measured on a face")
     return {"net": round(sums[0] / sums[1], 3), "pipeline": round(sums[2] / sums[3], 3)}

@@ -25,7 +25,7 @@ from streamtoon.sources.pacing import play_in_real_time
 from streamtoon.types import Frame, OutputFrame
 from streamtoon.workflows.live import Live
 
-WARM: Final = 2.0  # seconds at the start that are not counted
+WARM_UP_S: Final = 2.0  # at the start that are not counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +96,15 @@ def bench_live(
             begun = told = time.monotonic()
             for frame in play_in_real_time(_over_and_over(clip), rate=speed):
                 now = time.monotonic() - begun
-                if not marks and now >= WARM:
+                if not marks and now >= WARM_UP_S:
                     marks.append((time.monotonic(), time.process_time(), live.new, live.dropped, _rss_mb()))
                     live.latencies.clear()
-                if now >= seconds + WARM:
+                if now >= seconds + WARM_UP_S:
                     return
                 if begun + now >= told + 1:
                     told = begun + now
                     line = f"{live.rate():.1f} fps, {1000 * live.latency():.0f} ms, {live.dropped} dropped"
-                    progress(line, now / (seconds + WARM))
+                    progress(line, now / (seconds + WARM_UP_S))
                 yield frame
 
         safe = OutputGate(first, toon.style.paper)

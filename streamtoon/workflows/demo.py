@@ -22,8 +22,8 @@ from streamtoon.sources import portrait
 from streamtoon.workflows.convert import Progress
 from streamtoon.workflows.threads import every
 
-FRAMES: Final = 150
-SIZE: Final = (1280, 720)
+CLIP_FRAMES: Final = 150
+CLIP_SIZE: Final = (1280, 720)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def demo(toon: Toon, folder: str, threads: int, progress: Callable[[Progress], N
     except OSError as error:
         raise UsageError(f"cannot make the folder {place}: {error.strerror}; choose another with -o") from error
     clip, picture = place / "drawn.mp4", place / "before-after.png"
-    frames = portrait.read(f"portrait:{FRAMES}@{SIZE[0]}x{SIZE[1]}")
+    frames = portrait.read(f"portrait:{CLIP_FRAMES}@{CLIP_SIZE[0]}x{CLIP_SIZE[1]}")
     sink = sinks.write(str(clip), encoding=Encoding(threads=threads), overwrite=True, rate=Fraction(portrait.FPS))
     began = time.perf_counter()
     with sink as send, closing(every(frames, *toon.stages)) as pictures:
@@ -53,12 +53,12 @@ def demo(toon: Toon, folder: str, threads: int, progress: Callable[[Progress], N
             send(drawn)
             if count % 8 == 0:
                 fps = count / (time.perf_counter() - began)
-                progress(Progress(count, FRAMES, fps, (FRAMES - count) / fps))
-    fps = FRAMES / (time.perf_counter() - began)
-    *_, before = portrait.read(f"portrait:{FRAMES}@{SIZE[0]}x{SIZE[1]}")
+                progress(Progress(count, CLIP_FRAMES, fps, (CLIP_FRAMES - count) / fps))
+    fps = CLIP_FRAMES / (time.perf_counter() - began)
+    *_, before = portrait.read(f"portrait:{CLIP_FRAMES}@{CLIP_SIZE[0]}x{CLIP_SIZE[1]}")
     pair = np.hstack(
         [to_rgb(before.planes, before.layout, before.colour), to_rgb(drawn.planes, drawn.layout, drawn.colour)]
     )
     if not cv2.imwrite(str(picture), cv2.cvtColor(pair, cv2.COLOR_RGB2BGR)):
         raise UsageError(f"cannot write {picture}; choose another folder with -o")
-    return Made(clip, picture, FRAMES, SIZE, fps)
+    return Made(clip, picture, CLIP_FRAMES, CLIP_SIZE, fps)

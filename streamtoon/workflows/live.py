@@ -2,7 +2,7 @@
 
 Reading, the toon's three stages and a sender for each sink have a thread each, and none waits for a slower one. A
 sender sends each new safe picture at once and repeats the last safe one when none comes. Whatever goes wrong on the way
-from the camera to ``guard.Safe`` (an engine that raises, a detector that stalls, a camera that is pulled out) ends in
+from the camera to the ``OutputGate`` (an engine that raises, a detector that stalls, a camera that is pulled out) ends in
 fewer new pictures there, never in an undrawn one.
 """
 
@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 
 Send = Callable[[OutputFrame], None]
 
-LAST: Final = 2  # number of the toon's last stage: see, draw, blend
-LATE: Final = 1.5  # frame times without a new picture until the last safe one is sent again
-EARLY: Final = 0.8  # frame times at least between two pictures, on average: a faster camera makes no faster stream
-PENDING: Final = 64  # new pictures whose capture times are remembered until they are sent
-FAULTS: Final = 3  # times in a row that drawing may fail before it is said
+LAST_STAGE: Final = 2  # of the toon: see, draw, blend
+REPEAT_AFTER_FRAMES: Final = 1.5  # frame times without a new picture until the last safe one is sent again
+MIN_GAP_FRAMES: Final = 0.8  # frame times between two pictures, on average: a faster camera makes no faster stream
+REMEMBERED_CAPTURES: Final = 64  # new pictures whose capture times are remembered until they are sent
+FAULTS_UNTIL_TOLD: Final = 3  # times in a row that drawing may fail before it is said
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class Live:
         self._toons = [toon]  # those not closed yet: one may be switched away before it drew
         self._fps, self._flight, self._on_fault = fps, max(1, threads // 2), on_fault
         self.meter = meter or Meter()
-        self.new = 0  # drawn pictures that reached Safe
+        self.new = 0  # drawn pictures that reached the OutputGate
         self.latencies: deque[float] = deque(maxlen=100_000)  # seconds from capture to sent, of each new picture
         self._times: deque[float] = deque(maxlen=60)
         self._captured: dict[int, float] = {}
@@ -119,7 +119,7 @@ class Live:
             stack.callback(self._join, threads)
             for thread in threads:
                 thread.start()
-            stages = [partial(self._stage, number) for number in range(LAST + 1)]
+            stages = [partial(self._stage, number) for number in range(LAST_STAGE + 1)]
             self._flow = stack.enter_context(Latest(self._read(), *stages, flight=self._flight, stop=self._stop))
             for job in self._flow:
                 drawn: OutputFrame | None = job.done
@@ -132,7 +132,7 @@ class Live:
                         self._captured[drawn.index] = job.captured
                     else:  # a preview alone: it is shown at once
                         self.latencies.append(self._times[-1] - job.captured)
-                    if len(self._captured) > PENDING:  # overtaken before it was sent
+                    if len(self._captured) > REMEMBERED_CAPTURES:  # overtaken before it was sent
                         self._captured.pop(min(self._captured), None)
                 self._safe.put(drawn)
         if self._failed is not None:
@@ -159,14 +159,14 @@ class Live:
 
     def _stage(self, number: int, job: _Job) -> _Job:
         """One of the toon's stages, for a job that came through those before it."""
-        if number == LAST and job.toon is not self._drawing:
+        if number == LAST_STAGE and job.toon is not self._drawing:
             self._drawing = job.toon
             while self._toons[0] is not job.toon:
                 self._toons.pop(0).close()
         if number and job.done is None:
             return job
         try:
-            if number == LAST and self.passthrough:
+            if number == LAST_STAGE and self.passthrough:
                 job.done = job.toon.undrawn(job.frame)
             else:
                 job.done = job.toon.stages[number](job.done if number else job.frame)
@@ -174,12 +174,12 @@ class Live:
             job.done = None
             self._fault(error)
         else:
-            self._faults = 0 if number == LAST else self._faults
+            self._faults = 0 if number == LAST_STAGE else self._faults
         return job
 
     def _fault(self, error: Exception) -> None:
         self._faults += 1
-        if self._faults == FAULTS:
+        if self._faults == FAULTS_UNTIL_TOLD:
             self._on_fault(f"drawing fails, the card is shown: {' '.join(str(error).split()) or type(error).__name__}")
 
     def _sender(self, send: Send) -> None:
@@ -188,7 +188,7 @@ class Live:
             time.sleep(max(0.0, due - time.monotonic()))
             number, picture = self._safe.take(seen, patience)
             # a picture that came late does not hold up the next
-            due = max(due + EARLY / self._fps, time.monotonic())
+            due = max(due + MIN_GAP_FRAMES / self._fps, time.monotonic())
             try:
                 with self.meter("write"):
                     send(picture)
@@ -199,4 +199,4 @@ class Live:
             captured = self._captured.pop(picture.index, None) if number > seen else None
             if captured is not None:
                 self.latencies.append(time.monotonic() - captured)
-            seen, patience = number, LATE / self._fps
+            seen, patience = number, REPEAT_AFTER_FRAMES / self._fps

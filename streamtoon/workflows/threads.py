@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Final, Self
 
-SLOTS: Final = 2  # pictures at most between two stages: memory stays constant
+QUEUED_FRAMES: Final = 2  # at most between two stages: memory stays constant
 
 _END: Final = object()
 
@@ -26,7 +26,7 @@ def every(items: Iterable[Any], *stages: Callable[[Any], Any]) -> Generator[Any,
     (break, error, Ctrl-C) the threads end and ``items`` is closed before control returns.
     """
     stop = threading.Event()
-    links: list[queue.Queue[Any]] = [queue.Queue(SLOTS) for _ in range(len(stages) + 1)]
+    links: list[queue.Queue[Any]] = [queue.Queue(QUEUED_FRAMES) for _ in range(len(stages) + 1)]
     workers = [threading.Thread(target=_feed, args=(items, links[0], stop), name="read", daemon=True)]
     for stage, before, after in zip(stages, links, links[1:], strict=False):
         workers.append(threading.Thread(target=_work, args=(stage, before, after, stop), daemon=True))
