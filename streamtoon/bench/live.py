@@ -7,7 +7,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -129,7 +129,7 @@ def _over_and_over(clip: Path) -> Iterator[Frame]:
             for frame in film.frames():
                 first = frame.seconds if first is None else first
                 seconds = frame.seconds - first
-                yield Frame(frame.planes, frame.layout, index, start + seconds, frame.colour)
+                yield replace(frame, index=index, seconds=start + seconds)
                 index += 1
             start += seconds + film.last_seconds
 

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -218,8 +218,7 @@ def _beside(stages: tuple[Callable[[Any], Any], ...]) -> tuple[Callable[[Any], A
     def join(pair: tuple[Frame, OutputFrame]) -> OutputFrame:
         frame, drawn = pair
         planes = beside(frame.planes, drawn.planes)
-        wide = Frame(planes, frame.layout, frame.index, frame.seconds, frame.colour)
-        return show(wide, None if drawn.state == "passthrough" else planes, drawn.faces)
+        return show(replace(frame, planes=planes), None if drawn.state == "passthrough" else planes, drawn.faces)
 
     return (
         lambda frame: (frame, first(frame)),

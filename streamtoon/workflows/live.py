@@ -2,8 +2,8 @@
 
 Reading, the toon's three stages and a sender for each sink have a thread each, and none waits for a slower one. A
 sender sends each new safe picture at once and repeats the last safe one when none comes. Whatever goes wrong on the way
-from the camera to the ``OutputGate`` (an engine that raises, a detector that stalls, a camera that is pulled out) ends in
-fewer new pictures there, never in an undrawn one.
+from the camera to the ``OutputGate`` (an engine that raises, a detector that stalls, a camera that is pulled out) ends
+in fewer new pictures there, never in an undrawn one.
 """
 
 from __future__ import annotations

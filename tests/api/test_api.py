@@ -113,16 +113,3 @@ def test_a_toon_is_made_by_name_and_draws_frame_by_frame(moved):
     assert isinstance(toon, streamtoon.Toon)
     assert len(states) == len(moved)
     assert "passthrough" not in states
-
-
-@pytest.mark.parametrize(
-    ("workload", "asked", "drawing"), [("film", 8, 4), ("film", 1, 1), ("still", 8, 8), ("live", 8, 8)]
-)
-def test_a_film_leaves_half_the_threads_to_reading_and_coding(monkeypatch, workload, asked, drawing):
-    from engines.runtimes import echo
-
-    given = []
-    real = echo.load
-    monkeypatch.setattr(echo, "load", lambda *a, threads, **k: given.append(threads) or real(*a, threads=threads, **k))
-    streamtoon.make_toon("ink", engine="echo", threads=asked, workload=workload).close()
-    assert given == [drawing]
