@@ -21,7 +21,7 @@ def build(sessions: Sessions, drawer: Stills, film_queue: FilmQueue) -> None:
     """Add the endpoints; their components are never shown."""
     with gr.Column(visible=False):
         given, made = gr.File(label="file"), gr.File(label="drawn")
-        uploads.raw(given)
+        uploads.keep_as_uploaded(given)
         style = gr.Textbox(style_folder.DEFAULT, label="style")
         region = gr.Textbox("head", label="region")
         background = gr.Textbox("keep", label="background")
@@ -35,7 +35,7 @@ def build(sessions: Sessions, drawer: Stills, film_queue: FilmQueue) -> None:
         session = sessions.of(request)
         source = sessions.adopt(session, _given(file))
         drawn = drawer.draw(stills.read(source), session.choice(style, region, background))
-        return stills.save(drawn, session.place() / f"{source.stem[:40] or 'photo'}-{style}.png")
+        return stills.save(drawn, session.new_folder() / f"{source.stem[:40] or 'photo'}-{style}.png")
 
     @errors_as_notices
     def film(  # noqa: PLR0917

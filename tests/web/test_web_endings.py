@@ -137,7 +137,7 @@ def test_nothing_begins_for_a_page_that_was_closed(opened, offer, moved_film):
     with pytest.raises(UsageError, match="closed"):
         next(FilmQueue(opened.settings).draw(session, FilmRequest(moved_film, CHOICE)))
     with pytest.raises(UsageError, match="closed"):
-        session.place()
+        session.new_folder()
     file = opened.root / "upload" / "a.png"
     file.parent.mkdir()
     file.write_bytes(b"x")

@@ -62,7 +62,7 @@ def test_uploads_that_nobody_took(place):
         part.write_bytes(b"x")
         session = sessions.of(Request("one"))
         sessions.adopt(session, str(taken))
-        made = session.place() / "made.png"
+        made = session.new_folder() / "made.png"
         made.write_bytes(b"x")
         sessions.sweep()
         assert all(f.exists() for f in (taken, lost, part, made))  # their page may just be about to take them

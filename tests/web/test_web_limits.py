@@ -91,7 +91,7 @@ def test_files_of_others(sessions, tmp_path):
     assert file.exists()  # the other has uploaded the same one
     sessions.end("b")
     assert not file.exists()
-    made = sessions.of(Request("c")).place() / "made.png"
+    made = sessions.of(Request("c")).new_folder() / "made.png"
     made.write_bytes(b"x")
     outside = tmp_path / "secret.png"
     outside.write_bytes(b"x")
@@ -108,7 +108,7 @@ def test_files_of_others(sessions, tmp_path):
 
 def test_a_session_keeps_the_newest_only(sessions):
     session = sessions.of(Request("a"))
-    places = [session.place() for _ in range(30)]
+    places = [session.new_folder() for _ in range(30)]
     assert not places[0].exists()
     assert all(place.exists() for place in places[-24:])
     files = [put(sessions, f"u{i}") for i in range(8)]

@@ -80,7 +80,7 @@ class FilmQueue:
         gone = threading.Event()
         session.stop("film")
         with self._turn() as ahead:
-            session.note("film", gone.set)
+            session.on_end("film", gone.set)
             try:
                 while (before := ahead()) > 0:
                     yield {"ahead": before}
@@ -91,7 +91,7 @@ class FilmQueue:
                 session.closing.pop("film", None)
 
     def _run(self, session: Session, asked: FilmRequest, gone: threading.Event) -> Iterator[dict[str, Any]]:
-        output = session.place() / f"{asked.source.stem[:40] or 'film'}-drawn.mp4"
+        output = session.new_folder() / f"{asked.source.stem[:40] or 'film'}-drawn.mp4"
         with worker.outcome(), worker.start(
             "film", source=str(asked.source), output=str(output), **asdict(asked.choice), private=asked.private,
             engine=self._settings.engine, threads=self._settings.threads, max_minutes=self._settings.max_minutes,
@@ -101,7 +101,7 @@ class FilmQueue:
                 gone.set()
                 child.stop()
 
-            session.note("film", end)
+            session.on_end("film", end)
             try:
                 for progress in child.messages(cancel=gone):
                     yield {"progress": progress}

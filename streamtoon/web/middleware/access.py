@@ -1,4 +1,4 @@
-"""Who may ask, and for what: the outermost layer around Gradio's server.
+"""Which requests are answered: the outermost layer around Gradio's server.
 
 Any page that is open in the same browser can send requests to 127.0.0.1, and a name whose owner points it there makes
 that page one of ours (DNS rebinding). So where only this machine may come in, only its own names are answered, and what
@@ -55,9 +55,9 @@ class AccessControl:
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         """Status and words for what is not answered."""
         path = scope["path"]
-        if self._settings.local and _name(header(scope["headers"], b"host")) not in LOOPBACK_HOSTS:
+        if self._settings.local and _host_name(header(scope["headers"], b"host")) not in LOOPBACK_HOSTS:
             return 421, "this page is for the machine it runs on; `streamtoon web --host` gives it to others"
-        if _foreign(scope["headers"]) and not (scope["method"] == "GET" and path == "/"):
+        if _from_other_site(scope["headers"]) and not (scope["method"] == "GET" and path == "/"):
             return 403, "pages of other sites may not ask this one for anything"
         route = path.removeprefix(API_PREFIX).split("/")[0].split("=")[0]
         if (
@@ -71,9 +71,9 @@ class AccessControl:
         most = self._settings.max_upload
         if (
             shutil.disk_usage(self._root).free < most + MIN_FREE_DISK_BYTES
-            or _held(self._root) > MAX_HELD_UPLOADS * most
+            or _bytes_in(self._root) > MAX_HELD_UPLOADS * most
         ):
-            await _drain(receive, 4 * most)
+            await _read_rest(receive, 4 * most)
             await refuse(send, 507, "there is no room for more files here; try again in a while")
             return
         size, over = 0, False
@@ -100,7 +100,7 @@ class AccessControl:
             if not self._uploading:
                 _remove_parts(self._root)
         if over:
-            await _drain(receive, 4 * most)
+            await _read_rest(receive, 4 * most)
             await refuse(send, 413, f"the file is larger than {most / 1e6:g} MB, which is the limit here")
 
 
@@ -111,7 +111,7 @@ def _remove_parts(root: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-async def _drain(receive: Receive, most: int) -> None:
+async def _read_rest(receive: Receive, most: int) -> None:
     """Read what is left of a request: a browser listens to the answer only once it has sent all."""
     while most > 0:
         message = await receive()
@@ -120,7 +120,7 @@ async def _drain(receive: Receive, most: int) -> None:
             return
 
 
-def _name(host: bytes) -> str:
+def _host_name(host: bytes) -> str:
     """The name in a Host header, without its port; empty where there is none."""
     try:
         return urlsplit("//" + host.decode("latin-1")).hostname or ""
@@ -128,7 +128,7 @@ def _name(host: bytes) -> str:
         return ""
 
 
-def _foreign(headers: object) -> bool:
+def _from_other_site(headers: object) -> bool:
     """Whether another site's page asks: browsers say so, or name the page's origin. Programs do neither."""
     site = header(headers, b"sec-fetch-site")
     if site:
@@ -138,7 +138,7 @@ def _foreign(headers: object) -> bool:
     return bool(origin) and origin.partition(b"://")[2].lower() != host.lower()
 
 
-def _held(root: Path) -> int:
+def _bytes_in(root: Path) -> int:
     """Bytes of all files in a folder."""
     total = 0
     for file in files_in(root):

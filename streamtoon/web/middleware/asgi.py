@@ -1,4 +1,4 @@
-"""The words that the layers around Gradio's server speak: ASGI, and no more of it than they need."""
+"""The types of ASGI, and how the middleware reads a header and refuses a request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def header(headers: Any, name: bytes) -> bytes:
-    """The first header of a name, in small letters; empty where there is none."""
+    """The value of the first header of that (lower-case) name; empty where there is none."""
     return next((bytes(v) for k, v in headers if k.lower() == name), b"")
 
 

@@ -52,19 +52,19 @@ class Session:
     closing: dict[str, Callable[[], None]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     seen: float = field(default_factory=time.monotonic)
-    _places: list[Path] = field(default_factory=list)
+    _result_folders: list[Path] = field(default_factory=list)
     live: Any = None  # the peer or the picture stream that draws for it now
     over: bool = False  # its page was closed; nothing begins for it any more
 
-    def place(self) -> Path:
+    def new_folder(self) -> Path:
         """A new folder of its own for one result; the oldest goes when there are too many."""
         with self.lock:
             self.check()
             folder = self.folder / secrets.token_hex(8)
             folder.mkdir()
-            self._places.append(folder)
-            if len(self._places) > MAX_KEPT_RESULTS:
-                shutil.rmtree(self._places.pop(0), ignore_errors=True)
+            self._result_folders.append(folder)
+            if len(self._result_folders) > MAX_KEPT_RESULTS:
+                shutil.rmtree(self._result_folders.pop(0), ignore_errors=True)
         return folder
 
     def style(self, name: str) -> str:
@@ -88,14 +88,14 @@ class Session:
         if self.over:
             raise UsageError("this page was closed; open it again")
 
-    def note(self, name: str, close: Callable[[], None]) -> None:
-        """Note what to call under ``name`` when it ends. Raises UsageError, and notes nothing, where it has ended."""
+    def on_end(self, name: str, close: Callable[[], None]) -> None:
+        """Call ``close`` when the session ends, or ``stop(name)`` is called. Raises UsageError where it has ended."""
         with self.lock:
             self.check()
             self.closing[name] = close
 
     def stop(self, name: str) -> None:
-        """Call what was noted under ``name``, once."""
+        """Call what was registered under ``name``, once."""
         with self.lock:
             close = self.closing.pop(name, None)
         if close is not None:

@@ -30,7 +30,7 @@ def build(sessions: Sessions, film_queue: FilmQueue) -> gr.Dropdown:
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=280, elem_classes="side"):
             film = gr.Video(sources=["upload"], label="Your film", elem_id="film-in", height=240)
-            uploads.raw(film)
+            uploads.keep_as_uploaded(film)
             style = theme.style_dropdown("film-style")
             region = theme.region_radio()
             background = theme.background_radio(theme.BACKGROUND_LABELS, "keep", "The rest of the picture")

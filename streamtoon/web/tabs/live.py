@@ -91,7 +91,7 @@ def _begin(sessions: Sessions, media: MediaLoop, session: Session, offer: dict[s
     sessions.enter_live(session)
     # before it answers: the connection may end while it does, and ended() must find it
     session.live = peer
-    session.note(LIVE, peer.close)
+    session.on_end(LIVE, peer.close)
     try:
         return peer.answer(str(offer.get("sdp", "")), partial(live_toon, sessions.settings, choice))
     except BaseException:

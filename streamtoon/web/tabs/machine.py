@@ -76,7 +76,7 @@ def measure(sessions: Sessions, session: Session) -> dict[str, Any]:
         worker.outcome(),
         worker.start("bench", style=DEFAULT, engine=settings.engine, threads=settings.threads) as child,
     ):
-        session.note("bench", child.stop)
+        session.on_end("bench", child.stop)
         try:
             result: dict[str, Any] = child.result(timeout_s=BENCH_TIMEOUT_S)
         finally:

@@ -36,7 +36,7 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
                 height=260, elem_id="photo-in", placeholder="Drop a photo here\n or click to choose one",
                 alt_text="Your photo",
             )  # fmt: skip
-            uploads.raw(photo)
+            uploads.keep_as_uploaded(photo)
             style = theme.style_dropdown("photo-style")
             region = theme.region_radio()
             background = theme.background_radio(theme.BACKGROUND_LABELS, "keep", "The rest of the picture")
@@ -109,7 +109,7 @@ def _draw(sessions: Sessions, drawer: Stills, session: Session, path: str | None
     began = time.perf_counter()
     drawn = drawer.draw(frame, session.choice(*chosen))
     seconds = time.perf_counter() - began
-    place = session.place()
+    place = session.new_folder()
     after = stills.save(drawn, place / f"{file.stem[:40] or 'photo'}-{chosen[0]}.png")
     words = theme.facts(
         [

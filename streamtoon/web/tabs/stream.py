@@ -128,5 +128,5 @@ def _stream(sessions: Sessions, session: Session) -> Stream:
                 session.live = None
             stream.close()
 
-        session.note(LIVE, close)
+        session.on_end(LIVE, close)
         return stream

@@ -35,7 +35,7 @@ def build(sessions: Sessions, dropdowns: list[gr.Dropdown]) -> None:
             upload = gr.File(
                 file_types=[".zip"], label="A style of your own (zip)", elem_id="style-in", height=170, type="filepath"
             )
-            uploads.raw(upload)
+            uploads.keep_as_uploaded(upload)
         with gr.Column(scale=6, min_width=300):
             report = gr.HTML(
                 theme.notice(
