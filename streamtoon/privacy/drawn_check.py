@@ -11,6 +11,7 @@ from streamtoon.types import U8, Crop
 
 MIN_DIFFERENCE_LEVELS: Final = 6.0  # least mean difference between a drawing and its crop over the face, grey levels
 MIN_DEVIATION_LEVELS: Final = 2.0  # least standard deviation of a drawing there, grey levels: less is an empty sheet
+MAX_UNCOVERED_SHARE: Final = 0.1  # of a face, where a style lets more of the camera's picture through than it draws
 
 
 def hides_face(cut: Crop, drawn: U8) -> bool:
@@ -31,3 +32,13 @@ def differs_from_photo(scene: list[Crop], drawn: list[U8]) -> bool:
         float(cv2.absdiff(np.ascontiguousarray(d[..., :3]), c.image).mean()) for c, d in zip(scene, drawn, strict=True)
     ]
     return not changes or float(np.mean(changes)) >= MIN_DIFFERENCE_LEVELS
+
+
+def uncovered_share(on_white: U8, on_black: U8, face: U8) -> float:
+    """Share, 0..1, of a face where more of the camera's picture shows than of the drawing.
+
+    on_white, on_black: (h, w, 3), one drawing blended over a white and over a black frame; where they differ is the
+    camera's picture. face: (h, w), above 127 on the face.
+    """
+    camera = (on_white.astype(int) - on_black).mean(axis=2)
+    return float((camera[face > 127] > 127).mean())

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
 
 from streamtoon.privacy.guard import sealed_card
 from streamtoon.privacy.policy import HOLD_SECONDS
-from streamtoon.types import Frame, OutputFrame
+from streamtoon.types import Colour, Frame, OutputFrame
 
 
 class OutputGate:
@@ -45,3 +48,10 @@ class OutputGate:
             if self.paused or newest is None or not 0 <= age <= HOLD_SECONDS:
                 return self._count, self._card
             return self._count, newest
+
+
+def blank_frame(size: tuple[int, int], colour: Colour) -> Frame:
+    """An empty yuv420p frame for the card at the start; ``size``: width and height in px, made even."""
+    w, h = size[0] // 2 * 2, size[1] // 2 * 2
+    planes = (np.zeros((h, w), np.uint8), np.zeros((h // 2, w // 2), np.uint8), np.zeros((h // 2, w // 2), np.uint8))
+    return Frame(planes, "yuv420p", 0, Fraction(0), colour)

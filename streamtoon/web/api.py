@@ -8,6 +8,7 @@ import gradio as gr
 
 from streamtoon import style_folder
 from streamtoon.errors import UsageError
+from streamtoon.privacy.policy import default_background
 from streamtoon.web.jobs import stills
 from streamtoon.web.jobs.films import FilmQueue, FilmRequest
 from streamtoon.web.jobs.stills import Stills
@@ -19,12 +20,13 @@ from streamtoon.web.tabs import film as film_tab
 
 def build(sessions: Sessions, drawer: Stills, film_queue: FilmQueue) -> None:
     """Add the endpoints; their components are never shown."""
+    default = style_folder.load(style_folder.DEFAULT)
     with gr.Column(visible=False):
         given, made = gr.File(label="file"), gr.File(label="drawn")
         uploads.keep_as_uploaded(given)
         style = gr.Textbox(style_folder.DEFAULT, label="style")
-        region = gr.Textbox("head", label="region")
-        background = gr.Textbox("keep", label="background")
+        region = gr.Textbox(default.region, label="region")
+        background = gr.Textbox(default_background(default.background, private=False), label="background")
         private = gr.Checkbox(label="private")
         words = gr.Textbox(label="summary")
         call = gr.Button()

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +17,7 @@ from streamtoon import sources, style_folder
 from streamtoon.errors import SourceError
 from streamtoon.pipeline.timings import Meter
 from streamtoon.pipeline.toon import Toon
-from streamtoon.privacy.output_gate import OutputGate
+from streamtoon.privacy.output_gate import OutputGate, blank_frame
 from streamtoon.sources.pacing import play_in_real_time
 from streamtoon.types import U8, Colour, Frame
 from streamtoon.workflows.live import Live, Send
@@ -61,7 +60,7 @@ def session(options: Options, style: str, make_toon: Callable[[str, Meter], Toon
     meter = Meter()
     with ExitStack() as stack:
         frames, size = _source(options, stop, log.info, stack)
-        blank = _blank(options.size or size)
+        blank = blank_frame(options.size or size, CODING)
         opened = [_sink(target, options, blank) for target in options.sinks if target != WINDOW]
         for notice in (line for sink in opened for line in getattr(sink, "notices", [])):
             log.info("notice: %s", notice)
@@ -131,13 +130,6 @@ def _source(
         yield from read
 
     return play_in_real_time(all_of_them(), stop), (first.width, first.height)
-
-
-def _blank(size: tuple[int, int]) -> Frame:
-    """An empty frame of the size that leaves: what the card at the start is drawn for."""
-    w, h = size[0] // 2 * 2, size[1] // 2 * 2
-    planes = (np.zeros((h, w), np.uint8), np.zeros((h // 2, w // 2), np.uint8), np.zeros((h // 2, w // 2), np.uint8))
-    return Frame(planes, "yuv420p", 0, Fraction(0), CODING)
 
 
 def _sink(target: str, options: Options, blank: Frame) -> AbstractContextManager[Send]:

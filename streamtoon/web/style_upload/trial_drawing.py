@@ -17,7 +17,7 @@ from streamtoon.errors import UsageError
 from streamtoon.pipeline.crop import square
 from streamtoon.pipeline.matte import oval
 from streamtoon.pipeline.toon import Detected, DrawnCrops, Toon
-from streamtoon.privacy.drawn_check import hides_face
+from streamtoon.privacy import drawn_check
 from streamtoon.sources import portrait
 from streamtoon.types import U8, Frame
 from streamtoon.workflows.make_toon import make_toon
@@ -26,7 +26,6 @@ PREVIEW_NAME: Final = "drawn.webp"
 MAX_CROP_MS: Final = 500.0  # to draw one crop: a slower network is of no use
 TIMED_RUNS: Final = 3
 MIN_MATTE_SHARE: Final = 0.02  # of a crop, covered by the matte
-MAX_UNCOVERED_SHARE: Final = 0.1  # of a face, where the camera shows through by more than half
 FACE_OVAL_MARGIN: Final = 2.2  # face sizes: the oval in a square so large covers all of a face, whatever the card says
 
 
@@ -48,11 +47,11 @@ def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
         ms = 1000 * (time.perf_counter() - began) / TIMED_RUNS
         if drawn.shape != (style.size, style.size, 4):
             raise UsageError(f"the network draws {drawn.shape}, the card says {style.size} px; export the style again")
-        shows = uncovered_share(toon, seen, drawn)
+        shows = _uncovered_share(toon, seen, drawn)
     matte = float((drawn[..., 3] > 127).mean())
-    if not hides_face(cut, drawn):
+    if not drawn_check.hides_face(cut, drawn):
         raise UsageError("what it draws is empty or still the photo: it would hide nobody")
-    if shows > MAX_UNCOVERED_SHARE:
+    if shows > drawn_check.MAX_UNCOVERED_SHARE:
         raise UsageError(
             f"the camera shows through {shows:.0%} of the face it draws over; change margin and feather in style.toml"
         )
@@ -70,21 +69,17 @@ def draw(folder: str, engine_name: str, threads: int) -> dict[str, Any]:
     return {"ms": round(ms, 1), "matte": round(matte, 3)}
 
 
-def uncovered_share(toon: Toon, seen: Detected, drawn: U8) -> float:
-    """Share of the portrait's face that shows more of the camera than of the drawing, once it is blended.
+def _uncovered_share(toon: Toon, seen: Detected, drawn: U8) -> float:
+    """Share of the portrait's face that the style leaves to the camera: see ``privacy.drawn_check.uncovered_share``.
 
-    drawn: (size, size, 4) uint8 RGBA of the first head. Blended over white and over black, what differs is the camera.
+    drawn: (size, size, 4) uint8 RGBA of the first head.
     """
     h, w = seen.frame.height, seen.frame.width
     sheets = (np.full((h, w, 3), 255, np.uint8), np.zeros((h, w, 3), np.uint8))
     behind = [replace(seen, frame=replace(seen.frame, planes=(sheet,))) for sheet in sheets]
-    white, black = (toon.blend(DrawnCrops(one, [], [drawn])).planes[0].astype(int) for one in behind)
-    through = (white - black).mean(axis=2)
+    on_white, on_black = (toon.blend(DrawnCrops(one, [], [drawn])).planes[0] for one in behind)
     size = toon.style.size
-    face = cv2.warpAffine(
-        oval(size, FACE_OVAL_MARGIN),
-        square(seen.faces[0], FACE_OVAL_MARGIN, size),
-        (w, h),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-    )
-    return float((through[face > 127] > 127).mean())
+    to_crop = square(seen.faces[0], FACE_OVAL_MARGIN, size)
+    mask = oval(size, FACE_OVAL_MARGIN)
+    face = cv2.warpAffine(mask, to_crop, (w, h), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    return drawn_check.uncovered_share(on_white, on_black, np.asarray(face, np.uint8))

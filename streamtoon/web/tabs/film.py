@@ -33,7 +33,7 @@ def build(sessions: Sessions, film_queue: FilmQueue) -> gr.Dropdown:
             uploads.keep_as_uploaded(film)
             style = theme.style_dropdown("film-style")
             region = theme.region_radio()
-            background = theme.background_radio(theme.BACKGROUND_LABELS, "keep", "The rest of the picture")
+            background = theme.background_radio(theme.BACKGROUND_LABELS, "The rest of the picture", private=False)
             private = gr.Checkbox(
                 label="Never show an undrawn frame",
                 info="Frames without a face are held for half a second, then a card.",

@@ -30,7 +30,7 @@ def build(sessions: Sessions, media: MediaLoop) -> gr.Dropdown:
             style = theme.style_dropdown("live-style")
             region = theme.region_radio(elem_id="live-region")
             background = theme.background_radio(
-                theme.LIVE_BACKGROUND_LABELS, "paper", "Behind it", elem_id="live-background",
+                theme.LIVE_BACKGROUND_LABELS, "Behind it", private=True, elem_id="live-background",
                 info="“As it is” shows your room. Faces found are drawn or covered; one that is missed would show.",
             )  # fmt: skip
             mirror = gr.Checkbox(value=True, label="Mirror my view", elem_id="live-mirror")

@@ -39,7 +39,7 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
             uploads.keep_as_uploaded(photo)
             style = theme.style_dropdown("photo-style")
             region = theme.region_radio()
-            background = theme.background_radio(theme.BACKGROUND_LABELS, "keep", "The rest of the picture")
+            background = theme.background_radio(theme.BACKGROUND_LABELS, "The rest of the picture", private=False)
             draw = gr.Button("Draw", variant="primary", elem_id="photo-draw", interactive=False)
             every = gr.Button("Try every style", elem_id="photo-every", interactive=False)
         with gr.Column(scale=7, min_width=320):

@@ -12,6 +12,7 @@ import gradio as gr
 from gradio.themes.utils import colors, sizes
 
 from streamtoon import style_folder
+from streamtoon.privacy.policy import default_background
 from streamtoon.types import Background, Region
 from streamtoon.web.sessions.sessions import Session
 
@@ -105,12 +106,14 @@ def style_dropdown(elem_id: str) -> gr.Dropdown:
 
 def region_radio(**more: Any) -> gr.Radio:
     """The choice of what is drawn; ``more`` goes to the component."""
-    return gr.Radio(_choices(REGION_LABELS), value="head", label="What is drawn", **more)
+    region = style_folder.load(style_folder.DEFAULT).region
+    return gr.Radio(_choices(REGION_LABELS), value=region, label="What is drawn", **more)
 
 
-def background_radio(labels: dict[Background, str], value: Background, label: str, **more: Any) -> gr.Radio:
+def background_radio(labels: dict[Background, str], label: str, *, private: bool, **more: Any) -> gr.Radio:
     """The choice of what becomes of the rest of the picture; ``more`` goes to the component."""
-    return gr.Radio(_choices(labels), value=value, label=label, **more)
+    background = default_background(style_folder.load(style_folder.DEFAULT).background, private=private)
+    return gr.Radio(_choices(labels), value=background, label=label, **more)
 
 
 def _choices(labels: Mapping[Any, str]) -> list[tuple[str, str]]:

@@ -7,10 +7,8 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any, Final
 
-import numpy as np
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
@@ -18,8 +16,7 @@ from streamtoon.errors import UsageError
 from streamtoon.image.letterbox import CALLS
 from streamtoon.pipeline.timings import Meter
 from streamtoon.pipeline.toon import Toon
-from streamtoon.privacy.output_gate import OutputGate
-from streamtoon.types import Frame
+from streamtoon.privacy.output_gate import OutputGate, blank_frame
 from streamtoon.web.messages import without_paths
 from streamtoon.web.sessions.sessions import LIVE_IDLE_S
 from streamtoon.web.webrtc.media import Incoming, MediaLoop, Outgoing
@@ -60,7 +57,7 @@ class Peer:
         meter = Meter()
         outgoing = self._media.run(_made(self._media, self._size))
         toon = make_toon(meter)
-        safe = OutputGate(_blank(self._size), toon.style.paper)
+        safe = OutputGate(blank_frame(self._size, CALLS), toon.style.paper)
         live = Live(self._incoming, toon, safe, [outgoing], fps=MAX_FPS, meter=meter, on_fault=self._note_fault)
         self._live = live
         try:
@@ -172,10 +169,3 @@ async def _made(media: MediaLoop, size: tuple[int, int]) -> Outgoing:
 
 def _side(length: int) -> int:
     return min(max(length, SIDE_RANGE_PX[0]), SIDE_RANGE_PX[1]) // 2 * 2
-
-
-def _blank(size: tuple[int, int]) -> Frame:
-    """An empty frame: what the card is drawn for."""
-    w, h = size
-    planes = (np.zeros((h, w), np.uint8), np.zeros((h // 2, w // 2), np.uint8), np.zeros((h // 2, w // 2), np.uint8))
-    return Frame(planes, "yuv420p", 0, Fraction(0), CALLS)
