@@ -59,6 +59,13 @@ def test_the_page_offers_every_choice_there_is():
     assert set(theme.BACKGROUND_LABELS) == set(theme.LIVE_BACKGROUND_LABELS) == set(get_args(Background))
 
 
+def test_what_is_chosen_at_first():
+    """The default style's region and background; paper where nobody is to be seen."""
+    assert theme.region_radio().value == "head"
+    assert theme.background_radio(theme.BACKGROUND_LABELS, "The rest", private=False).value == "keep"
+    assert theme.background_radio(theme.LIVE_BACKGROUND_LABELS, "Behind it", private=True).value == "paper"
+
+
 def test_findings_without_paths():
     html = findings_table([Finding("face model", "broken", "in /root/x/y.tflite <script>", "rm /root/x/y.tflite")])
     assert "/root" not in html
