@@ -1,13 +1,14 @@
 import json
 
 from streamtoon.cli.main import main
+from streamtoon.pipeline.timings import VERBS
 
 
 def test_bench_has_the_promised_keys(moved_film, capsys):
     assert main(["bench", "-i", str(moved_film), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert {"engine", "device", "fps", "ms", "peak_mb", "ratio_to_transcode", "frames"} <= set(result)
-    assert set(result["ms"]) == {"read", "find", "crop", "draw", "blend", "write"}
+    assert set(result["ms"]) == {"read", "find", "crop", "draw", "matte", "blend", "write"}
     assert all(v > 0 for v in result["ms"].values())
     assert result["frames"] == 24
     assert result["ratio_to_transcode"] > 0
@@ -25,6 +26,7 @@ def test_bench_live_has_the_promised_keys(moved_film, capsys):
     result = json.loads(capsys.readouterr().out)
     assert {"new_fps", "dropped", "latency_ms", "cores", "ms", "peak_mb"} <= set(result)
     assert {"p50", "p95", "p99"} <= set(result["latency_ms"])
+    assert set(result["ms"]) == set(VERBS)
     assert result["new_fps"] > 0
     assert 0 < result["latency_ms"]["p50"] <= result["latency_ms"]["p99"]
 
