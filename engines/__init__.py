@@ -7,7 +7,7 @@ call from one thread at a time, and is closed once by whoever loaded it; closing
 
 from __future__ import annotations
 
-import importlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
@@ -15,15 +15,21 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from engines.about import About
 from foundation.errors import EngineError
+from foundation.registry import Registry
 
-__all__ = ["AUTO", "MAX_BATCH", "NAMES", "U8", "Engine", "EngineError", "check_crops", "known", "load"]
+__all__ = [
+    "MAX_BATCH", "REGISTRY", "U8", "Engine", "EngineError", "about", "automatic", "check_crops", "known", "load",
+    "names",
+]  # fmt: skip
+
+log = logging.getLogger(__name__)
 
 U8 = npt.NDArray[np.uint8]
 
 MAX_BATCH: Final = 8
-NAMES: Final = ("tensorrt", "onnxruntime", "openvino", "torch", "echo")
-AUTO: Final = ("tensorrt", "onnxruntime:gpu", "openvino")
+REGISTRY: Final = Registry("engines.runtimes", "streamtoon.engines")
 
 
 class Engine(Protocol):
@@ -31,7 +37,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """One of NAMES."""
+        """One of ``names()``."""
         ...
 
     @property
@@ -48,32 +54,54 @@ class Engine(Protocol):
         ...
 
 
+def names() -> tuple[str, ...]:
+    """Every engine's name, by rank."""
+    return tuple(sorted(REGISTRY.names(), key=lambda name: about(name).rank))
+
+
+def about(name: str) -> About:
+    """What the engine ``name`` tells of itself, an option behind a colon aside. Raises EngineError for an unknown one.
+
+    An engine that cannot be imported tells nothing; why not is told where it is loaded.
+    """
+    known(name)
+    try:
+        told = getattr(REGISTRY.load(name.partition(":")[0]), "ABOUT", None)
+    except ImportError:
+        told = None
+    return told if isinstance(told, About) else About()
+
+
+def automatic() -> tuple[str, ...]:
+    """The names that "auto" tries, in this order."""
+    return tuple(tried for name in names() if (tried := about(name).automatic))
+
+
 def load(
     name: str,
     onnx_path: Path,
     *,
     threads: int = 2,
     plan: Callable[[str, str], Path] | None = None,
-    say: Callable[[str], None] = lambda _: None,
-    among: tuple[str, ...] = AUTO,
+    among: tuple[str, ...] | None = None,
     refuse: Callable[[Engine], str] = lambda _: "",
 ) -> Engine:
     """Load ``onnx_path`` into the engine ``name``; ``"auto"`` takes the first of ``among`` that runs here.
 
-    name: one of NAMES, or with what that engine lets choose: "tensorrt:int8", "onnxruntime:cuda", "openvino:f32".
+    name: one of ``names()``, or with what that engine lets choose: "tensorrt:int8", "onnxruntime:cuda", "openvino:f32".
     threads: how many CPU threads drawing may use. plan: gives the network's TensorRT plan (tensorrt.Plan).
-    say: is told in one line what "auto" took, and why not the others. refuse: asked by "auto" why an engine that loaded
-    is not to be taken; empty where it is. Raises EngineError with every reason; an engine asked for by name never falls
-    back to another.
+    among: names as ``name`` is; by default ``automatic()``.
+    refuse: asked by "auto" why an engine that loaded is not to be taken; empty where it is. What "auto" took, and why
+    not the others, is logged. Raises EngineError with every reason; an engine asked for by name never falls back to
+    another.
     """
     known(name)
     reasons = []
-    for candidate in among if name == "auto" else (name,):
+    for candidate in (among or automatic()) if name == "auto" else (name,):
         kind, _, option = candidate.partition(":")
         try:
-            module = importlib.import_module(f"engines.runtimes.{kind}")
-            extra = {"plan": plan} if kind == "tensorrt" else {}
-            engine: Engine = module.load(onnx_path, option or None, threads=threads, **extra)
+            extra = {"plan": plan} if about(kind).needs_plan else {}
+            engine: Engine = REGISTRY.load(kind).load(onnx_path, option or None, threads=threads, **extra)
         except ImportError as error:
             reasons.append(f"{candidate}: {error.name or error} is not installed")
         except EngineError as error:
@@ -85,15 +113,16 @@ def load(
                 engine.close()
                 reasons.append(f"{candidate}: it is refused: {why}")
                 continue
-            say(f"{engine.name} draws, on {engine.device}" + "".join(f" / not {reason}" for reason in reasons))
+            others = "".join(f" / not {reason}" for reason in reasons)
+            log.info("%s draws, on %s%s", engine.name, engine.device, others)
             return engine
     raise EngineError(f"no engine can run {onnx_path.name} here / {' / '.join(reasons)}")
 
 
 def known(name: str) -> None:
     """Raise EngineError unless ``name`` is "auto" or an engine's, with or without an option."""
-    if name != "auto" and name.partition(":")[0] not in NAMES:
-        raise EngineError(f"no engine is called {name!r}; choose one of auto, {', '.join(NAMES)}")
+    if name != "auto" and name.partition(":")[0] not in REGISTRY.names():
+        raise EngineError(f"no engine is called {name!r}; choose one of auto, {', '.join(names())}")
 
 
 def check_crops(crops: U8, size: int | None, most: int = MAX_BATCH) -> None:

@@ -3,10 +3,12 @@
 The change happens between two calls, so every picture is drawn, once, by one of the two: none is skipped, repeated or
 left undrawn for it. The new engine is set up, and compared with the old one on crops of this call, in a thread of its
 own; one that fails or draws something else is refused. Should it fail later, the old one draws that picture and on.
+What draws, and why, is logged.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -16,23 +18,25 @@ import numpy as np
 from engines import MAX_BATCH, U8, Engine
 from engines.compare import difference
 
-PATIENCE: Final = 1.0  # seconds that closing waits for a build to be cancelled; it ends by itself after that
+log = logging.getLogger(__name__)
+
+CANCEL_GRACE_S: Final = 1.0  # that closing waits for a build to be cancelled; it ends by itself after that
 
 
 class SwitchingEngine:
     """``first`` until ``better`` is ready.
 
     better: loads the other engine, in a thread of its own; the event it is given is set when nobody waits for it any
-    more. Raises EngineError where it cannot. say: is told in one line what draws and why.
+    more. Raises EngineError where it cannot.
     """
 
-    def __init__(self, first: Engine, better: Callable[[threading.Event], Engine], say: Callable[[str], None]) -> None:
+    def __init__(self, first: Engine, better: Callable[[threading.Event], Engine]) -> None:
         self._first = self._drawing = first
         self._next: Engine | None = None
-        self._better, self._say = better, say
+        self._better = better
         self._seen: tuple[U8, U8] | None = None  # crops of this call and the first engine's drawings of them
         self._fed, self._closed, self._lock = threading.Event(), threading.Event(), threading.Lock()
-        say(f"{first.name} draws, on {first.device}; looking for a faster engine")
+        log.info("%s draws, on %s; looking for a faster engine", first.name, first.device)
         self._thread = threading.Thread(target=self._prepare, name="better engine", daemon=True)
         self._thread.start()
 
@@ -56,7 +60,7 @@ class SwitchingEngine:
                 return self._drawing(crops)
             except Exception as error:  # noqa: BLE001 - whatever it was, the first engine can draw
                 broken, self._drawing = self._drawing, self._first
-                self._say(f"{broken.name} failed, {self._first.name} draws: {_words(error)}")
+                log.warning("%s failed, %s draws: %s", broken.name, self._first.name, _words(error))
                 broken.close()
         drawn = self._first(crops)
         if self._seen is None:
@@ -70,7 +74,7 @@ class SwitchingEngine:
             engine = self._better(self._closed)
         except Exception as error:  # noqa: BLE001 - the first engine draws on, and why is said
             if not self._closed.is_set():
-                self._say(f"{self._first.name} stays: {_words(error)}")
+                log.info("%s stays: %s", self._first.name, _words(error))
             return
         self._fed.wait()
         try:
@@ -80,11 +84,11 @@ class SwitchingEngine:
         with self._lock:
             if not why and not self._closed.is_set():
                 self._next = engine
-                self._say(f"{engine.name} draws from now on, on {engine.device}")
+                log.info("%s draws from now on, on %s", engine.name, engine.device)
                 return
         engine.close()
         if not self._closed.is_set():
-            self._say(f"{self._first.name} stays: {engine.name} is refused: {why}")
+            log.info("%s stays: %s is refused: %s", self._first.name, engine.name, why)
 
     def _refused(self, engine: Engine, crops: U8, drawn: U8) -> str:
         """Why ``engine`` may not take over; empty where it may. Every batch size is drawn once: that sets it up."""
@@ -98,7 +102,7 @@ class SwitchingEngine:
         """Close every engine; one that is still being made closes itself."""
         self._closed.set()
         self._fed.set()
-        self._thread.join(PATIENCE)
+        self._thread.join(CANCEL_GRACE_S)
         with self._lock:
             held = [self._first, self._drawing, self._next]
             self._next = None

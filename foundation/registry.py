@@ -10,6 +10,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import pkgutil
+from pathlib import Path
 from types import ModuleType
 from typing import Final
 
@@ -27,12 +28,11 @@ class Registry:
         self.group: Final = group
 
     def names(self) -> tuple[str, ...]:
-        """Every name, the package's own first, each part in alphabetical order. Imports only ``package``."""
-        own = sorted(
-            m.name
-            for m in pkgutil.iter_modules(importlib.import_module(self.package).__path__)
-            if not m.ispkg and not m.name.startswith("_")
-        )
+        """Every name, the package's own first, each part in alphabetical order. Imports nothing."""
+        top, *inner = self.package.split(".")
+        spec = importlib.util.find_spec(top)
+        folders = [str(Path(f, *inner)) for f in (spec.submodule_search_locations if spec is not None else None) or ()]
+        own = sorted(m.name for m in pkgutil.iter_modules(folders) if not m.ispkg and not m.name.startswith("_"))
         others = sorted({e.name for e in importlib.metadata.entry_points(group=self.group)} - set(own))
         return (*own, *others)
 

@@ -13,6 +13,7 @@ from streamtoon.errors import UsageError
 from streamtoon.types import Style
 
 FOLDER: Final = Path(__file__).parent / "styles"
+CARD: Final = "style.toml"
 DEFAULT: Final = "ink"
 KEYS: Final = {f.name for f in fields(Style)} - {"folder"} | {"fp16", "fp16_sha256"}
 TYPES: Final[dict[str, type | tuple[type, ...]]] = {
@@ -25,14 +26,14 @@ TYPES: Final[dict[str, type | tuple[type, ...]]] = {
 
 def names() -> list[str]:
     """The embedded styles."""
-    return sorted(p.parent.name for p in FOLDER.glob("*/style.toml"))
+    return sorted(p.parent.name for p in FOLDER.glob(f"*/{CARD}"))
 
 
 def load(name_or_path: str) -> Style:
     """Read and check a style: an embedded one by name, any other by the path of its folder. Raises UsageError."""
     embedded = name_or_path in names()
     folder = FOLDER / name_or_path if embedded else Path(name_or_path)
-    file = folder / "style.toml"
+    file = folder / CARD
     if not file.is_file():
         raise UsageError(
             f"no style {name_or_path!r}: it is neither one of {', '.join(names())} nor a folder with a style.toml"
@@ -53,6 +54,17 @@ def load(name_or_path: str) -> Style:
         return Style(**{**card, "folder": folder, "onnx": onnx, "paper": tuple(card.get("paper", (255, 255, 255)))})
     except (TypeError, ValueError) as error:
         raise UsageError(f"style {folder}: {error}") from error
+
+
+def half(style: Style) -> Path | None:
+    """The file of the style's network in half precision, checked; None where it has none. Raises UsageError."""
+    card = _read(style.folder / CARD)
+    if "fp16" not in card:
+        return None
+    file = style.folder / str(card["fp16"])
+    if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != card.get("fp16_sha256"):
+        raise UsageError(f"{file} is not the file its {CARD} names (another sha256); export the style again")
+    return file
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """ONNX -> TensorRT plan: compiled once for this machine, kept, found again, checked. Without torch.
 
-``plan(read("ink"), "fp16")`` gives the file that TensorRT runs. Everything here raises EngineError.
+``plan(read(Path("net.onnx")), "fp32")`` gives the file that TensorRT runs. Everything here raises EngineError.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engines import U8, EngineError
-from trt_build import cache, crops, precision
+from trt_build import cache, precision
 from trt_build.cache import Key
 from trt_build.compiler import PROFILE, Profile, compile  # noqa: A004 - what it does
 from trt_build.source import Source, read
@@ -60,6 +60,7 @@ def plan(
     *,
     profile: Profile = PROFILE,
     folder: Path | None = None,
+    photo: U8 | None = None,
     calibration: U8 | None = None,
     refused: str = "",
     progress: Callable[[str, float], None] = lambda _name, _share: None,
@@ -67,16 +68,16 @@ def plan(
 ) -> Made:
     """The plan of ``source`` for this machine, compiled where the cache does not hold it.
 
-    kind: one of precision.KINDS. calibration: uint8 (N, size, size, 3) crops for "int8", the portrait's by default.
+    kind: one of precision.KINDS. photo: (512, 512, 3) uint8 RGB with a face (crops.moved), whose crops "int8" is
+    calibrated on and an "fp16" that has to be made is compared on. calibration: uint8 (N, size, size, 3) crops instead.
     folder: the cache's. refused: why TensorRT did not take the plan that is there; then it is compiled again.
     progress: is told a phase and its share, 0..1. cancel: set from another thread, ends it soon.
     """
     if kind not in precision.KINDS:
         raise EngineError(f"no precision is called {kind!r}; choose one of {', '.join(precision.KINDS)}")
     place = folder or cache.default()
-    if kind == "int8" and calibration is None:
-        calibration = crops.default(source.size, crops.CALIBRATION)
-    key = cache.key(source, kind, profile, calibration if kind == "int8" else None)
+    pictures = precision.crops_for(source, kind, photo, calibration)
+    key = cache.key(source, kind, profile, pictures if kind == "int8" else None)
     found, why = (None, f"it does not load: {refused}") if refused else cache.find(place, source.name, key)
     if found is not None:
         return Made(found.path, key, found.seconds, built=False, why=why)
@@ -88,7 +89,7 @@ def plan(
         progress(phase, share)
 
     began = time.perf_counter()
-    graph = precision.graph(source, kind, calibration, tell)
+    graph = precision.graph(source, kind, pictures, tell)
     data = compile(graph, profile, timing=cache.timing(place, key), progress=progress, cancel=cancel)
     seconds = round(time.perf_counter() - began, 2)
     return Made(cache.store(place, source.name, key, data, seconds), key, seconds, built=True, why=why)

@@ -21,16 +21,19 @@ import numpy as np
 
 import engines
 from engines import MAX_BATCH, U8, Engine, EngineError
+from engines.about import OWN
 from engines.compare import psnr
 from trt_build import crops, plan, precision
 from trt_build.precision import NEED
 from trt_build.source import Source
 
 BATCHES: Final = (1, 4, 8)
-RUNS: Final = 12  # timed calls of each batch size
-WARM: Final = 2  # calls before them
-PATCH: Final = 16  # px
-BLOT: Final = 64.0  # levels that no patch is off on average: NaN leaves uint8 as such a blot, and the mean hides it
+TIMED_CALLS: Final = 12  # of each batch size
+WARM_UP_CALLS: Final = 2  # before them
+PATCH_PX: Final = 16
+MAX_PATCH_LEVELS: Final = (
+    64.0  # levels that no patch is off on average: NaN leaves uint8 as such a blot, and the mean hides it
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +61,24 @@ def check(
     source: Source,
     pictures: U8 | None = None,
     *,
+    photo: U8 | None = None,
     folder: Path | None = None,
     threads: int = 2,
     progress: Callable[[str, float], None] = lambda _what, _share: None,
 ) -> list[Checked]:
-    """Every engine and precision there is, checked on ``pictures``, (N, size, size, 3) uint8; by default 64 portraits.
+    """Every engine and precision there is, checked on ``pictures``, (N, size, size, 3) uint8; or on crops of ``photo``.
 
-    folder: the plan cache's. progress: is told what is checked, and its share of all, 0..1.
-    An engine that is not installed or has no device is told with ``why``, and is not refused.
+    photo: as ``trt_build.plan`` takes it. folder: the plan cache's. progress: is told what is checked, and its share of
+    all, 0..1. An engine that is not installed or has no device is told with ``why``, and is not refused.
     """
     if pictures is None:
-        pictures = crops.default(source.size)
+        if photo is None:
+            raise EngineError("there are no crops to check on; give some with --crops")
+        pictures = crops.moved(photo, source.size)
     with tempfile.TemporaryDirectory() as made:
         progress("the reference", 0.0)
         reference = _reference(source, pictures, threads)
-        every = list(_all(source, Path(made), folder, threads))
+        every = list(_all(source, photo, Path(made), folder, threads))
         results: list[Checked] = []
         for name, kind, load in every:
             progress(f"{name} {kind}", (len(results) + 1) / (len(every) + 1))
@@ -94,35 +100,31 @@ def _reference(source: Source, pictures: U8, threads: int) -> U8:
         engine.close()
 
 
-def _all(source: Source, made: Path, folder: Path | None, threads: int) -> Iterator[tuple[str, str, Load]]:
-    """Engine, precision and how to load it. ``made`` is where graphs are written that only ONNX Runtime reads."""
+def _all(
+    source: Source, photo: U8 | None, made: Path, folder: Path | None, threads: int
+) -> Iterator[tuple[str, str, Load]]:
+    """Engine, precision and how to load it. ``made`` is where graphs are written that no plan is made of."""
 
-    def plain(name: str, file: Path | None = None) -> Load:
-        return lambda: engines.load(name, file or source.onnx, threads=threads)
-
-    def compiled(kind: str) -> Load:
+    def compiled(name: str, kind: str) -> Load:
         def made(_: str, refused: str) -> Path:
-            return plan(source, kind, folder=folder, refused=refused).path
+            return plan(source, kind, photo=photo, folder=folder, refused=refused).path
 
-        return lambda: engines.load("tensorrt", source.onnx, plan=made, threads=threads)
+        return lambda: engines.load(name, source.onnx, plan=made, threads=threads)
 
-    def graph(kind: str) -> Load:
+    def plain(name: str, kind: str) -> Load:
         def load() -> Engine:
-            file = made / f"{kind}.onnx"
-            calibration = crops.default(source.size, crops.CALIBRATION) if kind == "int8" else None
-            file.write_bytes(precision.graph(source, kind, calibration))
-            return engines.load("onnxruntime:cpu", file, threads=threads)
+            file = source.onnx
+            if kind not in ("fp32", OWN):
+                file = made / f"{kind}.onnx"
+                file.write_bytes(precision.graph(source, kind, precision.crops_for(source, kind, photo)))
+            return engines.load(name, file, threads=threads)
 
         return load
 
-    for kind in precision.KINDS:
-        yield "tensorrt", kind, compiled(kind)
-    yield "onnxruntime:gpu", "fp32", plain("onnxruntime:gpu")
-    for kind in precision.KINDS:
-        yield "onnxruntime:cpu", kind, graph(kind)
-    yield "openvino", "own", plain("openvino")
-    yield "openvino:f32", "fp32", plain("openvino:f32")
-    yield "torch", "fp32", plain("torch")
+    for engine in engines.names():
+        about = engines.about(engine)
+        for name, kind in ((variant.name, variant.precision) for variant in about.variants):
+            yield name, kind, (compiled if about.needs_plan else plain)(name, kind)
 
 
 def _one(name: str, kind: str, load: Load, pictures: U8, reference: U8) -> Checked:
@@ -132,7 +134,7 @@ def _one(name: str, kind: str, load: Load, pictures: U8, reference: U8) -> Check
         except EngineError as error:
             return Checked(name, "", kind, None, {}, {}, ok=False, why=_short(error))
         stack.callback(engine.close)
-        if kind == "own":
+        if kind == OWN:
             kind = own(engine)
         try:
             drawn = _draw(engine, pictures)
@@ -146,22 +148,21 @@ def _one(name: str, kind: str, load: Load, pictures: U8, reference: U8) -> Check
         ms, p95 = ({str(n): round(float(np.percentile(t, p)), 2) for n, t in times.items()} for p in (50, 95))
         need = NEED[kind]
         why = "" if found >= need else f"{found:.1f} dB from fp32, {need:.0f} are needed"
-        if not why and (worst := _blot(drawn, reference)) > BLOT:
-            why = (
-                f"{found:.1f} dB from fp32, with a blot: {PATCH} px that are {worst:.0f} levels off, as NaN leaves them"
-            )
+        if not why and (worst := _blot(drawn, reference)) > MAX_PATCH_LEVELS:
+            blot = f"{PATCH_PX} px that are {worst:.0f} levels off, as NaN leaves them"
+            why = f"{found:.1f} dB from fp32, with a blot: {blot}"
         return Checked(name, engine.device, kind, found, ms, p95, ok=not why, why=why)
 
 
 def _blot(drawn: U8, reference: U8) -> float:
     """How far off the worst patch is, in levels."""
-    count, size = len(drawn), drawn.shape[1] // PATCH
-    off = np.abs(drawn.astype(np.int16) - reference)[:, : size * PATCH, : size * PATCH]
-    return float(off.reshape(count, size, PATCH, size, PATCH, 4).mean(axis=(2, 4, 5)).max())
+    count, size = len(drawn), drawn.shape[1] // PATCH_PX
+    off = np.abs(drawn.astype(np.int16) - reference)[:, : size * PATCH_PX, : size * PATCH_PX]
+    return float(off.reshape(count, size, PATCH_PX, size, PATCH_PX, 4).mean(axis=(2, 4, 5)).max())
 
 
 def own(engine: Engine) -> str:
-    """The precision that OpenVINO chose by itself; its device tells."""
+    """The precision that an engine chose by itself; its device tells."""
     found = re.search(r"\b(?:f32|bf16|f16)\b", engine.device)
     return {"f32": "fp32", "f16": "fp16", "bf16": "bf16"}[found[0]] if found else "fp32"
 
@@ -178,10 +179,10 @@ def _times(engine: Engine, pictures: U8, count: int) -> list[float]:
     """Milliseconds of each timed call with ``count`` crops, in and out."""
     batch = np.ascontiguousarray(np.resize(pictures, (count, *pictures.shape[1:])))
     times = []
-    for number in range(WARM + RUNS):
+    for number in range(WARM_UP_CALLS + TIMED_CALLS):
         began = time.perf_counter()
         engine(batch)
-        if number >= WARM:
+        if number >= WARM_UP_CALLS:
             times.append(1000 * (time.perf_counter() - began))
     return times
 

@@ -17,18 +17,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from engines import nvidia
+from engines import U8, nvidia
 from engines.runtimes import tensorrt
 from trt_build import plan, precision
 from trt_build.graph import Graph
 from trt_build.source import Source
 
-BYTES: Final = {"fp32": 4, "fp16": 2}
+BYTES_PER_VALUE: Final = {"fp32": 4, "fp16": 2}
 MATRIX: Final = (2048, 24, 32)  # channels, layers and side of the network whose rate is the card's matrix rate
-CROPS: Final = 64  # of its batch
-BLOCK: Final = 1 << 29  # bytes copied to measure memory
-TIMES: Final = 10
-WARM: Final = 2.0  # seconds before them: TensorRT for RTX compiles kernels beside drawing
+MATRIX_BATCH: Final = 64  # crops of a call of it
+COPIED_BYTES: Final = 1 << 29  # to measure memory
+TIMED_CALLS: Final = 10
+WARM_UP_S: Final = 2.0  # before them: TensorRT for RTX compiles kernels beside drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Cost:
 
     def floor(self, crops: int, kind: str, rates: Rates) -> float:
         """Seconds that ``crops`` crops take at least."""
-        traffic = (self.moved * crops + self.weights) * BYTES[kind]
+        traffic = (self.moved * crops + self.weights) * BYTES_PER_VALUE[kind]
         return max(self.flop * crops / rates.flop[kind], traffic / rates.memory)
 
 
@@ -79,24 +79,28 @@ def _flop(node: Any, shapes: dict[str, tuple[int, ...]], weight: list[int]) -> i
     return 2 * int(np.prod(base)) * int(np.prod(weight[1:]))
 
 
-def rates() -> Rates:
-    """Measure this card, by a network of nothing but matrix products. Raises EngineError where there is none."""
+def rates(photo: U8) -> Rates:
+    """Measure this card, by a network of nothing but matrix products. Raises EngineError where there is none.
+
+    photo: (512, 512, 3) uint8 RGB, on whose crops the network's half precision is compared.
+    """
     nvidia.gpu()
     channels, layers, side = MATRIX
     flop = {}
     with tempfile.TemporaryDirectory() as place:
         file = Path(place, "matrix.onnx")
         file.write_bytes(_matrices(channels, layers, side))
-        whole = cost(file, side).flop * CROPS
+        whole = cost(file, side).flop * MATRIX_BATCH
         for kind in ("fp32", "fp16"):
-            made = plan(Source("matrix", file, None, side), kind, profile=(CROPS, CROPS, CROPS), folder=Path(place))
+            profile = (MATRIX_BATCH, MATRIX_BATCH, MATRIX_BATCH)
+            made = plan(Source("matrix", file, None, side), kind, profile=profile, folder=Path(place), photo=photo)
             engine = tensorrt.TensorRT(made.path, 1)
-            draw = partial(engine, np.zeros((CROPS, side, side, 3), np.uint8))
+            draw = partial(engine, np.zeros((MATRIX_BATCH, side, side, 3), np.uint8))
             try:
-                warm = time.perf_counter() + WARM
+                warm = time.perf_counter() + WARM_UP_S
                 while time.perf_counter() < warm:
                     draw()
-                flop[kind] = whole / min(_timed(draw) for _ in range(TIMES))
+                flop[kind] = whole / min(_timed(draw) for _ in range(TIMED_CALLS))
             finally:
                 engine.close()
     return Rates(flop, _memory())
@@ -119,16 +123,16 @@ def _matrices(channels: int, layers: int, side: int) -> bytes:
 def _memory() -> float:
     """Bytes read and written a second while the card copies within its own memory."""
     cuda = nvidia.runtime()
-    (block,) = nvidia.check(*cuda.cudaMalloc(2 * BLOCK))
+    (block,) = nvidia.check(*cuda.cudaMalloc(2 * COPIED_BYTES))
 
     def copy() -> None:
         kind = cuda.cudaMemcpyKind.cudaMemcpyDeviceToDevice
-        nvidia.check(*cuda.cudaMemcpy(int(block) + BLOCK, int(block), BLOCK, kind))
+        nvidia.check(*cuda.cudaMemcpy(int(block) + COPIED_BYTES, int(block), COPIED_BYTES, kind))
         nvidia.check(*cuda.cudaDeviceSynchronize())
 
     try:
         copy()
-        return 2 * BLOCK / min(_timed(copy) for _ in range(TIMES))
+        return 2 * COPIED_BYTES / min(_timed(copy) for _ in range(TIMED_CALLS))
     finally:
         cuda.cudaFree(block)
 

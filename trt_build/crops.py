@@ -1,8 +1,7 @@
-"""Crops to calibrate and to compare on: the shipped portrait moved and lit in known ways, or a folder of one's own."""
+"""Crops to calibrate and to compare on: a photo of a face moved and lit in known ways, or a folder of one's own."""
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Final
 
@@ -12,27 +11,22 @@ from PIL import Image, UnidentifiedImageError
 from engines import U8, EngineError
 
 COUNT: Final = 64
-CHECK: Final = 1  # seeds: what INT8 was calibrated on must not be what it is judged by
-CALIBRATION: Final = 2
-FACE: Final = np.array([224.0, 150.0])  # where the portrait's crops have their middle, px
+CHECK_SEED: Final = 1  # what INT8 was calibrated on must not be what it is judged by
+CALIBRATION_SEED: Final = 2
+FACE: Final = np.array([224.0, 150.0])  # where the crops have their middle, px of a photo of 512 px
 BORDER: Final = 256  # px of the photo's edge continued, so that a leaning crop is full
-PICTURES: Final = (".jpg", ".jpeg", ".png", ".webp")
+PICTURE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp")
 
 
-def default(size: int, seed: int = CHECK, count: int = COUNT) -> U8:
-    """Crops of the shipped portrait, (count, size, size, 3) uint8 RGB; the same for the same seed.
+def moved(photo: U8, size: int, seed: int = CHECK_SEED, count: int = COUNT) -> U8:
+    """Crops of ``photo``, (count, size, size, 3) uint8 RGB; the same for the same seed.
 
-    Scale, lean, place, mirror, light and its colour, sensor noise: drawn from ranges that webcams show.
+    photo: (512, 512, 3) uint8 RGB with a face at FACE. Scale, lean, place, mirror, light and its colour, sensor noise
+    are drawn from ranges that webcams show.
     """
-    spec = importlib.util.find_spec("streamtoon")
-    file = Path(next(iter(spec.submodule_search_locations or ()))) / "assets" / "portrait.webp" if spec else None
-    if file is None or not file.is_file():
-        raise EngineError("the shipped portrait is not here; give crops of your own")
-    with Image.open(file) as picture:
-        wide = np.pad(np.asarray(picture.convert("RGB")), ((BORDER, BORDER), (BORDER, BORDER), (0, 0)), "edge")
-    photo = Image.fromarray(wide)
+    wide = Image.fromarray(np.pad(photo, ((BORDER, BORDER), (BORDER, BORDER), (0, 0)), "edge"))
     rng = np.random.default_rng(seed)
-    return np.stack([_crop(rng, photo, size) for _ in range(count)])
+    return np.stack([_crop(rng, wide, size) for _ in range(count)])
 
 
 def _crop(rng: np.random.Generator, photo: Image.Image, size: int) -> U8:
@@ -59,7 +53,7 @@ def read(path: Path, size: int) -> U8:
             with np.load(path) as file:
                 found = np.asarray(file[file.files[0]])
         else:
-            files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES)
+            files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
             found = np.stack([_picture(file, size) for file in files])
     except (OSError, ValueError, IndexError, UnidentifiedImageError) as error:
         raise EngineError(f"{path} is no folder of crops and no .npz: {error}") from error

@@ -17,7 +17,7 @@ import numpy as np
 from engines import MAX_BATCH, U8, EngineError, nvidia
 from engines.compare import psnr
 from engines.runtimes import onnxruntime as runtime
-from trt_build.crops import default as portraits
+from trt_build import crops
 from trt_build.int8 import quantise
 from trt_build.source import Source, packages
 
@@ -32,24 +32,38 @@ CALIBRATED: Final = 40  # crops at most that scales are taken from
 Tell = Callable[[str, float], None]  # a phase and its share, 0..1
 
 
-def graph(source: Source, kind: str, calibration: U8 | None = None, tell: Tell = lambda _phase, _share: None) -> bytes:
-    """The ONNX file of ``source`` in one of KINDS. calibration: uint8 crops for "int8". Raises EngineError.
+def graph(source: Source, kind: str, pictures: U8 | None = None, tell: Tell = lambda _phase, _share: None) -> bytes:
+    """The ONNX file of ``source`` in one of KINDS. Raises EngineError.
 
+    pictures: uint8 (N, size, size, 3) crops, to calibrate "int8" on, or to compare "fp16" on where it has to be made.
     tell: is told how far it is; what it raises ends it.
     """
     if kind == "fp32":
         return source.onnx.read_bytes()
+    if kind == "fp16" and source.fp16 is not None:
+        return source.fp16.read_bytes()
+    if pictures is None:
+        doing = "calibrate" if kind == "int8" else "be compared"
+        raise EngineError(f"{'INT8' if kind == 'int8' else kind} needs crops to {doing} on")
     if kind == "fp16":
-        if source.fp16 is not None:
-            return source.fp16.read_bytes()
-        return half(source.onnx, portraits(source.size, count=2), tell)
-    if calibration is None:
-        raise EngineError("INT8 needs crops to calibrate on")
-    return int8(source.onnx, calibration, tell)
+        return half(source.onnx, pictures, tell)
+    return int8(source.onnx, pictures, tell)
 
 
-def half(onnx_path: Path, crops: U8, tell: Tell = lambda _phase, _share: None) -> bytes:
-    """An fp32 network in fp16, its ends as they are; the tail keeps fp32 where parity on ``crops`` asks for it.
+def crops_for(source: Source, kind: str, photo: U8 | None, own: U8 | None = None) -> U8 | None:
+    """The crops that ``graph`` takes for ``kind``; None where it takes none, or there are none.
+
+    photo: a face to make crops of (crops.moved); own: crops, (N, size, size, 3) uint8, to calibrate on instead.
+    """
+    if kind == "int8":
+        return crops.moved(photo, source.size, crops.CALIBRATION_SEED) if own is None and photo is not None else own
+    if kind == "fp16" and source.fp16 is None:
+        return own if photo is None else crops.moved(photo, source.size, count=2)
+    return None
+
+
+def half(onnx_path: Path, pictures: U8, tell: Tell = lambda _phase, _share: None) -> bytes:
+    """An fp32 network in fp16, its ends as they are; the tail keeps fp32 where parity on ``pictures`` asks for it.
 
     ONNX Runtime judges, which on a CPU computes fp16 graphs in fp32: it sees weights and ranges that half cannot hold.
     What half arithmetic costs shows on the GPU, to ``streamtoon engine check``. Raises EngineError where fp16 is not
@@ -61,7 +75,7 @@ def half(onnx_path: Path, crops: U8, tell: Tell = lambda _phase, _share: None) -
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     last = max((i for i, node in enumerate(model.graph.node) if node.op_type.startswith("Conv")), default=0)
-    wanted, found = _drawn(onnx_path, crops), 0.0
+    wanted, found = _drawn(onnx_path, pictures), 0.0
     for tried, kept in enumerate(([], [node.name for node in model.graph.node[last:]])):
         tell("fp16: comparing with fp32", (1 + tried) / 3)
         data = _sorted(
@@ -69,7 +83,7 @@ def half(onnx_path: Path, crops: U8, tell: Tell = lambda _phase, _share: None) -
                 copy.deepcopy(model), keep_io_types=True, op_block_list=NORMS, node_block_list=kept
             )
         )
-        found = near(data, wanted, crops)
+        found = near(data, wanted, pictures)
         if found >= NEED["fp16"]:
             return data
     raise EngineError(f"{onnx_path.name} in fp16 is {found:.1f} dB from fp32, not {NEED['fp16']:.0f}; use fp32")
@@ -97,18 +111,18 @@ def int8(onnx_path: Path, calibration: U8, tell: Tell) -> bytes:
         raise EngineError(f"{onnx_path.name}: {error}") from error
 
 
-def near(data: bytes, wanted: U8, crops: U8) -> float:
-    """PSNR in dB between what an ONNX file draws of ``crops``, by ONNX Runtime on the CPU, and ``wanted``."""
+def near(data: bytes, wanted: U8, pictures: U8) -> float:
+    """PSNR in dB between what an ONNX file draws of ``pictures``, by ONNX Runtime on the CPU, and ``wanted``."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "graph.onnx")
         file.write_bytes(data)
-        return psnr(_drawn(file, crops), wanted)
+        return psnr(_drawn(file, pictures), wanted)
 
 
-def _drawn(path: Path, crops: U8) -> U8:
+def _drawn(path: Path, pictures: U8) -> U8:
     engine = runtime.load(path, "cpu")
     try:
-        return np.concatenate([engine(crops[i : i + MAX_BATCH]) for i in range(0, len(crops), MAX_BATCH)])
+        return np.concatenate([engine(pictures[i : i + MAX_BATCH]) for i in range(0, len(pictures), MAX_BATCH)])
     finally:
         engine.close()
 

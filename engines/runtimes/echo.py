@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from engines import U8, Engine, check_crops
+from engines.about import About
+
+ABOUT = About(rank=50)
 
 
 class Echo:

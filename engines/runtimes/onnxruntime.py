@@ -10,6 +10,22 @@ from typing import Any, Final
 import numpy as np
 
 from engines import U8, Engine, EngineError, check_crops, nvidia
+from engines.about import About, Variant
+
+ABOUT = About(
+    rank=20,
+    automatic="onnxruntime:gpu",
+    install={
+        "onnxruntime": "pip install onnxruntime  # or the package with this machine's GPU, such as onnxruntime-gpu",
+        "onnxruntime:gpu": "pip install onnxruntime-gpu  # or onnxruntime-directml on Windows",
+    },
+    variants=(
+        Variant("onnxruntime:gpu"),
+        Variant("onnxruntime:cpu"),
+        Variant("onnxruntime:cpu", "fp16", timed=False),  # in fp32 arithmetic: it proves the graph, no speed
+        Variant("onnxruntime:cpu", "int8", timed=False),
+    ),
+)
 
 RTX: Final = "onnxruntime_ep_nv_tensorrt_rtx"  # the package that brings TensorRT for RTX as a plug-in
 PROVIDERS: Final = {  # option -> ONNX Runtime's name, best first

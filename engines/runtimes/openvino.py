@@ -8,6 +8,14 @@ from typing import Any
 import numpy as np
 
 from engines import U8, Engine, EngineError, check_crops
+from engines.about import OWN, About, Variant
+
+ABOUT = About(
+    rank=30,
+    automatic="openvino",
+    install={"openvino": 'pip install "openvino>=2026.1"'},
+    variants=(Variant("openvino", OWN), Variant("openvino:f32", timed=False)),
+)
 
 
 class OpenVino:

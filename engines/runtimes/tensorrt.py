@@ -18,8 +18,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engines import U8, Engine, EngineError, check_crops, nvidia, rtx
+from engines.about import About, Variant
 from foundation import files
 
+ABOUT = About(
+    rank=10,
+    automatic="tensorrt",
+    install={"tensorrt": 'pip install "streamtoon[tensorrt]"  # an NVIDIA GPU and its driver come first'},
+    needs_plan=True,
+    variants=tuple(Variant("tensorrt", precision) for precision in ("fp32", "fp16", "int8")),
+)
 Plan = Callable[[str, str], Path]  # precision, why the plan given before is refused ("" at first) -> the plan's file
 
 
@@ -252,6 +260,12 @@ def _sizes(plan: Any, name: str) -> tuple[int, int]:
         raise EngineError(f"{name} maps {shapes}; it must map uint8 (N, S, S, 3) to (N, S, S, 4)")
     _, _, most = plan.get_tensor_profile_shape(tensors[0], 0)
     return int(shapes[0][1]), int(most[0])
+
+
+def ready() -> str:
+    """On what a plan would run here. Raises EngineError with what is missing, and what next."""
+    library, gpu = nvidia.ready()
+    return f"{gpu.name}, {library.name} {library.version}, CUDA {gpu.cuda}"
 
 
 def load(

@@ -16,9 +16,11 @@ import numpy as np
 
 import engines
 import engines.nvidia
-import engines.runtimes.tensorrt
 import trt_build
 from engines import U8, Engine, EngineError
+from engines.about import OWN
+from streamtoon.sources import portrait
+from streamtoon.workflows.engine_choice import named_source
 from trt_build import cost, crops
 from trt_build.munet import munet
 from trt_build.resnet9 import resnet9
@@ -32,9 +34,8 @@ CALLERS: Final = 2  # that draw at a time: one copies in and out while the other
 PRECISIONS: Final = ("fp16", "fp32", "int8")
 # in fp16 and fp32, measured on a GPU alone
 MADE: Final[dict[str, Callable[[], bytes]]] = {"munet32": lambda: munet(32), "resnet9": resnet9}
-SECONDS: Final = 1.0  # that a batch size is warmed and measured for, at least FEWEST calls
-FEWEST: Final = 5
-OTHERS: Final = ("onnxruntime:gpu", "onnxruntime:cpu", "openvino")
+LEAST_SECONDS: Final = 1.0  # that a batch size is warmed and measured for
+LEAST_CALLS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def bench_engines(style: str, networks: list[str], threads: int) -> Result:
             names.append(str(Path(folder, f"{made}.onnx")))
             Path(names[-1]).write_bytes(graph())
         for name in names:
-            source = trt_build.read(name)
+            source = named_source(name)
             for choices in _runs(source, threads, gpu=bool(gpu)):
                 rows += _measured(source, choices, rates, not_here)
     flop = {} if rates is None else {kind: round(rate / 1e12, 1) for kind, rate in rates.flop.items()}
@@ -136,7 +137,7 @@ def bench_engines(style: str, networks: list[str], threads: int) -> Result:
 
 def _rates(not_here: dict[str, str]) -> cost.Rates | None:
     try:
-        return cost.rates()
+        return cost.rates(portrait.picture())
     except EngineError as error:
         not_here["the card's floor"] = str(error)
         return None
@@ -145,27 +146,33 @@ def _rates(not_here: dict[str, str]) -> cost.Rates | None:
 def _runs(source: trt_build.Source, threads: int, *, gpu: bool) -> Iterator[tuple[_Run, ...]]:
     """What to measure; of several that stand together the first that the GPU's memory holds."""
 
-    def compiled(kind: str, batches: tuple[int, ...], callers: int) -> _Run:
+    def compiled(name: str, kind: str, batches: tuple[int, ...], callers: int) -> _Run:
         profile = trt_build.PROFILE if batches == SMALL else (batches[0], 64, batches[-1])
+        photo = portrait.picture()
 
         def plan(precision: str, refused: str) -> Path:
-            return trt_build.plan(source, precision, profile=profile, refused=refused).path
+            return trt_build.plan(source, precision, profile=profile, photo=photo, refused=refused).path
 
         def load() -> Engine:
-            return engines.runtimes.tensorrt.load(source.onnx, kind, plan=plan, callers=callers)
+            engine: Engine = engines.REGISTRY.load(name).load(source.onnx, kind, plan=plan, callers=callers)
+            return engine
 
-        return _Run("tensorrt", kind, batches, callers, load)
+        return _Run(name, kind, batches, callers, load)
 
-    def plain(name: str) -> _Run:
-        kind = "its own" if name == "openvino" else "fp32"
+    def plain(name: str, kind: str) -> _Run:
+        kind = "its own" if kind == OWN else kind
         return _Run(name, kind, SMALL, 1, lambda: engines.load(name, source.onnx, threads=threads))
 
-    for kind in PRECISIONS if gpu else ():
-        if kind == "int8" and source.name in MADE:
-            continue  # their weights were never trained: there is nothing to calibrate
-        yield (compiled(kind, SMALL, CALLERS),)
-        yield (compiled(kind, LARGE, CALLERS), compiled(kind, LARGE, 1), compiled(kind, LESS, CALLERS))
-    yield from ((plain(name),) for name in OTHERS)
+    for engine in engines.names():
+        about = engines.about(engine)
+        kinds = {v.precision for v in about.variants}
+        for kind in (k for k in PRECISIONS if about.needs_plan and gpu and k in kinds):
+            if kind == "int8" and source.name in MADE:
+                continue  # their weights were never trained: there is nothing to calibrate
+            yield (compiled(engine, kind, SMALL, CALLERS),)
+            yield tuple(compiled(engine, kind, *most) for most in ((LARGE, CALLERS), (LARGE, 1), (LESS, CALLERS)))
+        if not about.needs_plan:
+            yield from ((plain(v.name, v.precision),) for v in about.variants if v.timed)
 
 
 def _measured(
@@ -193,8 +200,10 @@ def _measured(
 
 
 def _rows(source: trt_build.Source, run: _Run, engine: Engine, rates: cost.Rates | None) -> list[Row]:
-    pictures = crops.default(source.size)
-    counted = cost.cost(source.onnx, source.size) if rates is not None and run.engine == "tensorrt" else None
+    pictures = crops.moved(portrait.picture(), source.size)
+    counted = (
+        cost.cost(source.onnx, source.size) if rates is not None and engines.about(run.engine).needs_plan else None
+    )
     rows = []
     for batch in reversed(run.batches):  # the largest first: whether memory holds it shows at once
         fed = np.ascontiguousarray(np.resize(pictures, (batch, *pictures.shape[1:])))
@@ -219,7 +228,7 @@ def _times(engine: Engine, batch: U8) -> list[float]:
     times: list[float] = []
     for _warm in (True, False):
         times.clear()
-        while sum(times) < SECONDS or len(times) < FEWEST:
+        while sum(times) < LEAST_SECONDS or len(times) < LEAST_CALLS:
             began = time.perf_counter()
             engine(batch)
             times.append(time.perf_counter() - began)
@@ -232,7 +241,7 @@ def _together(engine: Engine, batch: U8, callers: int) -> float:
 
     def call(_number: int) -> int:
         calls = 0
-        while time.perf_counter() < began + SECONDS or calls < FEWEST:
+        while time.perf_counter() < began + LEAST_SECONDS or calls < LEAST_CALLS:
             engine(batch)
             calls += 1
         return calls

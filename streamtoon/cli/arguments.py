@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NoReturn, Protocol
 
 from foundation.cores import available_cores
+from foundation.registry import Registry
 from streamtoon import __version__
 
 REGIONS: Final = ("face", "head", "frame")
@@ -138,10 +139,11 @@ COMMON: Final = (
     Flag("dump-config", "print the settings in force as such a file, and stop", "switch", setting=False),
 )
 STYLE: Final = Flag("style", "a shipped style or the folder of one (default: ink)", default="ink")
+ENGINES: Final = Registry("engines.runtimes", "streamtoon.engines").names()  # the engines' own registry imports numpy
 ENGINE: Final = (
     Flag(
         "engine",
-        "what draws: auto, tensorrt, onnxruntime, openvino, torch or echo, with a choice of its own where it has one: "
+        f"what draws: auto, {', '.join(ENGINES)}, with a choice of its own where it has one: "
         "tensorrt:int8, onnxruntime:cuda, openvino:f32 (default: auto, the fastest that runs here)",
         default="auto",
     ),

@@ -32,8 +32,9 @@ FLAGS: Final = (
 
 def run(args: argparse.Namespace) -> int:
     """Do it and print what came of it; 1 where an engine is refused. Raises UsageError and EngineError."""
-    import trt_build
     from streamtoon import style_folder
+    from streamtoon.sources import portrait
+    from streamtoon.workflows import engine_choice
     from trt_build import cache as plans
     from trt_build import check
 
@@ -45,14 +46,17 @@ def run(args: argparse.Namespace) -> int:
     elif args.action == "list":
         table, said = _listed(args.style, folder)
     else:
-        source = trt_build.read(style_folder.load(args.style).folder)
+        source = engine_choice.source(style_folder.load(args.style))
         pictures = _pictures(Path(args.crops) if args.crops else None, source.size)
         if args.action == "build":
             made = _build(source, args.precision, folder, pictures)
             table, said = made.as_text(), made.as_json()
         else:
             with closing(Progress("checking")) as progress:
-                results = check.check(source, pictures, folder=folder, threads=available_cores(), progress=progress)
+                results = check.check(
+                    source, pictures, photo=portrait.picture(), folder=folder, threads=available_cores(),
+                    progress=progress,
+                )  # fmt: skip
             refused = check.refused(results)
             table, said = check.as_table(results), {"engines": [asdict(r) for r in results]}
     print(json.dumps(said) if args.json else table)
@@ -67,9 +71,12 @@ def _pictures(folder: Path | None, size: int) -> U8 | None:
 
 def _build(source: trt_build.Source, precision: str, folder: Path, pictures: U8 | None) -> trt_build.Made:
     import trt_build
+    from streamtoon.sources import portrait
 
     with closing(Progress()) as progress:
-        return trt_build.plan(source, precision, folder=folder, calibration=pictures, progress=progress)
+        return trt_build.plan(
+            source, precision, folder=folder, photo=portrait.picture(), calibration=pictures, progress=progress
+        )
 
 
 def _listed(style: str, folder: Path) -> tuple[str, dict[str, Any]]:

@@ -27,13 +27,6 @@ from streamtoon.doctor.hardware import Finding
 from streamtoon.errors import UsageError
 from streamtoon.pipeline import face_models
 
-INSTALL: Final = {  # engine -> what brings its library
-    "openvino": 'pip install "openvino>=2026.1"',
-    "tensorrt": 'pip install "streamtoon[tensorrt]"  # an NVIDIA GPU and its driver come first',
-    "onnxruntime": "pip install onnxruntime  # or the package with this machine's GPU, such as onnxruntime-gpu",
-    "onnxruntime:gpu": "pip install onnxruntime-gpu  # or onnxruntime-directml on Windows",
-    "torch": 'pip install "streamtoon[train]"',
-}
 NOT_HERE: Final = ("no NVIDIA driver found", "sees no GPU", "no GPU provider")  # in the words of engines that lack one
 TENSORRT: Final = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")
 DETECTORS: Final = "face_detection"  # how the names of the models begin that live cannot do without
@@ -123,7 +116,7 @@ def _start(trials: dict[str, Child]) -> Iterator[Finding]:
 
     detectors = [face_models.state(name) for name in face_models.MODELS if name.startswith(DETECTORS)]
     trials["find"] = probe.start("find", "with models" if set(detectors) == {"ready"} else "")
-    for name in dict.fromkeys((*engines.AUTO, *engines.NAMES)):
+    for name in dict.fromkeys((*engines.automatic(), *engines.names())):
         trials[name] = probe.start("draw", name)
     yield from ()
 
@@ -162,7 +155,7 @@ def _tensorrt() -> Iterator[Finding]:
         versions = [_version(packages[name][0]) if name in packages else "" for name in found]
         yield Finding("TensorRT", "ok", ", ".join(f"{n} {v}".strip() for n, v in zip(found, versions, strict=True)))
     else:
-        yield Finding("TensorRT", "missing", f"none of {', '.join(TENSORRT)} is installed", INSTALL["tensorrt"])
+        yield Finding("TensorRT", "missing", f"none of {', '.join(TENSORRT)} is installed", _install("tensorrt"))
 
 
 def _engines(trials: dict[str, Child]) -> Iterator[Finding]:
@@ -176,17 +169,24 @@ def _engines(trials: dict[str, Child]) -> Iterator[Finding]:
             runs.append(name)
             yield Finding(f"engine {name}", "ok", what)
         elif "is not installed" in what:
-            yield Finding(f"engine {name}", "missing", what, INSTALL.get(name, REINSTALL))
+            yield Finding(f"engine {name}", "missing", what, _install(name))
         elif any(words in what for words in NOT_HERE):
             yield Finding(f"engine {name}", "missing", what, "nothing has to be done: another engine draws")
         else:
             yield Finding(f"engine {name}", "broken", what, f"streamtoon demo --engine {name} --debug  # tells all")
-    first = next((name for name in engines.AUTO if name in runs), None)
+    first = next((name for name in engines.automatic() if name in runs), None)
     if first:
         yield Finding("engine auto", "ok", f"takes {first}", needed=True)
     else:
-        what = f"none of {', '.join(engines.AUTO)} can draw here: see above"
-        yield Finding("engine auto", "missing", what, INSTALL["openvino"], needed=True)
+        what = f"none of {', '.join(engines.automatic())} can draw here: see above"
+        yield Finding("engine auto", "missing", what, _install("openvino"), needed=True)
+
+
+def _install(engine: str) -> str:
+    """The line that brings an engine's library."""
+    import engines
+
+    return engines.about(engine).install.get(engine, REINSTALL)
 
 
 def _models() -> Iterator[Finding]:

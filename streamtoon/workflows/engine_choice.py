@@ -5,24 +5,30 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import engines
-import engines.nvidia
 import trt_build
 from engines import Engine, EngineError
 from engines.compare import difference
 from engines.switching import SwitchingEngine
+from streamtoon import style_folder
+from streamtoon.errors import UsageError
+from streamtoon.sources import portrait
 from streamtoon.types import Style
-from trt_build import crops
+from trt_build import Source, crops
+from trt_build.source import NAME
 
-Say = Callable[[str], None]
+log = logging.getLogger(__name__)
+
 Progress = Callable[[str, float], None]
-CPU = engines.AUTO[-1]  # what every machine has: "auto" is compared with it
+CPU: Final = "openvino"  # which every installation has: what "auto" takes must draw as it does
 
 
 def _silent(_name: str, _share: float) -> None:
@@ -34,25 +40,51 @@ def load(
     style: Style,
     *,
     threads: int,
-    say: Say = lambda _: None,
     progress: Progress = _silent,
 ) -> Engine:
     """The engine ``name`` for ``style``; TensorRT's plan is compiled where it is not kept. Raises EngineError.
 
-    "auto" takes none that fails, or draws something else than the CPU.
-    say: is told what "auto" took, and why a plan was compiled. progress: of compiling, see ``trt_build.plan``.
+    "auto" takes none that fails, or draws something else than the CPU. What it took, and why a plan was compiled, is
+    logged. progress: of compiling, see ``trt_build.plan``.
     """
-    plan = _plans(style, say, progress)
+    plan = _plans(style, progress)
     return engines.load(
-        name, style.onnx, threads=threads, plan=plan, say=say, refuse=lambda engine: _refused(engine, style, threads)
+        name, style.onnx, threads=threads, plan=plan, refuse=lambda engine: _refused(engine, style, threads)
     )
+
+
+def source(style: Style) -> Source:
+    """What a plan of ``style`` is made from. Raises EngineError where its files are not those of its card."""
+    if not NAME.fullmatch(style.name):
+        card = style.folder / style_folder.CARD
+        raise EngineError(f"{card}: name is {style.name!r}; plans are named by it: letters, digits, - and _ alone")
+    try:
+        return Source(style.name, style.onnx, style_folder.half(style), style.size)
+    except UsageError as error:
+        raise EngineError(str(error)) from error
+
+
+def named_source(name_or_path: str) -> Source:
+    """The source of a shipped style, a style folder or an ONNX file. Raises EngineError."""
+    path = Path(name_or_path)
+    if path.is_file():
+        return trt_build.read(path)
+    if name_or_path not in style_folder.names() and not (path / style_folder.CARD).is_file():
+        raise EngineError(
+            f"no style {name_or_path!r}: it is no ONNX file, no folder with a {style_folder.CARD} and not one of "
+            + ", ".join(style_folder.names())
+        )
+    try:
+        return source(style_folder.load(name_or_path))
+    except UsageError as error:
+        raise EngineError(str(error)) from error
 
 
 def _refused(engine: Engine, style: Style, threads: int) -> str:
     """Why "auto" does not take ``engine``; empty where it draws the portrait as the CPU does."""
     if engine.name == CPU:
         return ""
-    pictures = crops.default(style.size, count=2)
+    pictures = crops.moved(portrait.picture(), style.size, count=2)
     try:
         with closing(engines.load(CPU, style.onnx, threads=threads)) as reference:
             drawn = reference(pictures)
@@ -61,29 +93,33 @@ def _refused(engine: Engine, style: Style, threads: int) -> str:
         return str(error)
 
 
-def live(name: str, style: Style, *, threads: int, say: Say = lambda _: None, progress: Progress = _silent) -> Engine:
+def live(name: str, style: Style, *, threads: int, progress: Progress = _silent) -> Engine:
     """As ``load``, but "auto" draws at once: on the CPU until something better is ready, compiled and checked."""
     if name != "auto":
-        return load(name, style, threads=threads, say=say, progress=progress)
+        return load(name, style, threads=threads, progress=progress)
     return SwitchingEngine(
         engines.load(CPU, style.onnx, threads=threads),
         lambda cancel: engines.load(
-            "auto", style.onnx, threads=threads, plan=_plans(style, say, _silent, cancel), among=engines.AUTO[:-1]
+            "auto", style.onnx, threads=threads, plan=_plans(style, _silent, cancel), among=_faster()
         ),
-        say,
     )
 
 
-def _plans(
-    style: Style, say: Say, progress: Progress, cancel: threading.Event | None = None
-) -> Callable[[str, str], Path]:
-    """What gives ``engines.runtimes.tensorrt`` its plan of ``style``."""
+def _faster() -> tuple[str, ...]:
+    """What "auto" would rather draw with than the CPU."""
+    tried = engines.automatic()
+    return tried[: tried.index(CPU)]
+
+
+def _plans(style: Style, progress: Progress, cancel: threading.Event | None = None) -> Callable[[str, str], Path]:
+    """What gives an engine its plan of ``style``."""
 
     def plan(precision: str, refused: str) -> Path:
-        source = trt_build.read(style.folder)
-        made = trt_build.plan(source, precision, refused=refused, progress=progress, cancel=cancel)
+        made = trt_build.plan(
+            source(style), precision, photo=portrait.picture(), refused=refused, progress=progress, cancel=cancel
+        )
         if made.built:
-            say(f"compiled {made.path.name} in {made.seconds:.1f} s: {made.why}")
+            log.info("compiled %s in %.1f s: %s", made.path.name, made.seconds, made.why)
         return made.path
 
     return plan
@@ -101,15 +137,13 @@ class There:
 def there(style: Style, threads: int) -> list[There]:
     """Every engine, tried with ``style``; nothing is compiled for it."""
     found = []
-    for name in engines.NAMES:
+    for name in engines.names():
         try:
-            if name == "tensorrt":
-                library, gpu = engines.nvidia.ready()
-                device = f"{gpu.name}, {library.name} {library.version}, CUDA {gpu.cuda}"
+            if engines.about(name).needs_plan:
+                device = str(engines.REGISTRY.load(name).ready())
             else:
-                engine = engines.load(name, style.onnx, threads=threads)
-                device = engine.device
-                engine.close()
+                with closing(engines.load(name, style.onnx, threads=threads)) as engine:
+                    device = engine.device
         except EngineError as error:
             found.append(There(name, "", str(error).partition(f"{name}: ")[2] or str(error)))
         else:

@@ -62,7 +62,7 @@ def make_toon(
     load = engine_choice.live if start_on_cpu else engine_choice.load
     return Toon(
         chosen,
-        load(engine, chosen, threads=drawing, say=log.info, progress=progress),
+        load(engine, chosen, threads=drawing, progress=progress),
         region=region,  # type: ignore[arg-type]  # checked above
         background=background,  # type: ignore[arg-type]
         private=private,

@@ -22,8 +22,8 @@ SIZE = 16
 
 @pytest.fixture(autouse=True)
 def _brief(monkeypatch):
-    monkeypatch.setattr(engines, "SECONDS", 0.01)
-    monkeypatch.setattr(engines, "FEWEST", 2)
+    monkeypatch.setattr(engines, "LEAST_SECONDS", 0.01)
+    monkeypatch.setattr(engines, "LEAST_CALLS", 2)
 
 
 @pytest.fixture
@@ -33,11 +33,11 @@ def card(monkeypatch, tmp_path):
     trt = fake_cuda.Trt(cuda, most=512, size=SIZE)
     monkeypatch.setattr(nvidia, "runtime", lambda: cuda)
     monkeypatch.setattr(nvidia, "library", lambda: nvidia.Library(trt, "tensorrt", "11.4"))
-    monkeypatch.setattr(cost, "rates", lambda: cost.Rates({"fp32": 1e12, "fp16": 2e12}, 1e12))
+    monkeypatch.setattr(cost, "rates", lambda _photo: cost.Rates({"fp32": 1e12, "fp16": 2e12}, 1e12))
     monkeypatch.setattr(engines, "MADE", {"resnet9": lambda: resnet9(SIZE, width=8, blocks=1)})
     cuda.profiles = []
 
-    def plan(source, kind, *, profile, refused):
+    def plan(source, kind, *, profile, photo, refused):
         cuda.profiles.append((source.name, kind, profile))
         (tmp_path / "small.plan").write_bytes(b"plan")
         return SimpleNamespace(path=tmp_path / "small.plan")
@@ -113,7 +113,7 @@ def test_what_does_not_fit_the_cards_memory_is_measured_smaller(card, small, lan
 
 
 def test_a_card_whose_rates_cannot_be_measured_is_measured_all_the_same(card, small, monkeypatch):
-    def none():
+    def none(_photo):
         raise EngineError("it is too warm")
 
     monkeypatch.setattr(cost, "rates", none)

@@ -134,7 +134,7 @@ def test_everything_is_looked_at(here):
         "Python", "OpenCV", "CPU", "memory", "GPU", "driver", "TensorRT", "engine auto", "face model", "find", "camera",
         "pyvirtualcam", "virtual camera", "encoders", "decoders", "display",
     }  # fmt: skip
-    assert names >= {f"engine {n}" for n in (*engines.NAMES, "tensorrt", "onnxruntime")}
+    assert names >= {f"engine {n}" for n in (*engines.names(), "tensorrt", "onnxruntime")}
     assert names >= {f"style {n}" for n in style_folder.names()}
     assert len(named(here, "face model")) == len(face_models.MODELS)
     assert all(f.fix for f in here if f.state != "ok")
@@ -246,7 +246,7 @@ def test_an_engine_whose_library_is_broken(tmp_path, monkeypatch, library, said)
     state, what, fix = said
     write(tmp_path / "openvino.py", library)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(engines, "NAMES", ("openvino",))
+    monkeypatch.setattr(engines, "automatic", lambda: ("openvino",))
     found = list(report._engines({"openvino": probe.start("draw", "openvino")}))
     (engine,) = named(found, "engine openvino")
     assert (engine.state, engine.what) == (state, what)

@@ -1,7 +1,10 @@
 """onnxruntime, torch and "auto": real runtimes on the CPU, every reason told."""
 
+import logging
+
 import numpy as np
 import pytest
+import shipped
 
 import engines
 import trt_build
@@ -9,7 +12,7 @@ from engines import EngineError, nvidia
 from engines.compare import psnr
 from engines.runtimes import onnxruntime
 from streamtoon import style_folder
-from trt_build import crops, precision
+from trt_build import precision
 from trt_build.resnet9 import resnet9
 
 
@@ -20,7 +23,7 @@ def style(request):
 
 @pytest.fixture(scope="module")
 def pictures():
-    return crops.default(256)[:4]
+    return shipped.crops(256)[:4]
 
 
 @pytest.fixture
@@ -54,11 +57,11 @@ def test_torch_draws_the_half_file_in_half_precision(style, pictures):
 def test_torch_asks_a_gpu_for_nothing_while_it_draws(style, tmp_path, monkeypatch):
     """While a CUDA graph is captured nothing may be fetched from the GPU; torch's "meta" device cannot be asked."""
     torch = pytest.importorskip("torch")
-    from engines.runtimes.torch import Torch
+    from engines.torch_graph import Torch
 
     (tmp_path / "small.onnx").write_bytes(resnet9(64, width=8, blocks=1))
     monkeypatch.setitem(precision.NEED, "int8", 20.0)  # it has norms: near enough is not what is asked here
-    int8 = precision.graph(trt_build.read(tmp_path / "small.onnx"), "int8", crops.default(64)[:4])
+    int8 = precision.graph(trt_build.read(tmp_path / "small.onnx"), "int8", shipped.crops(64)[:4])
     (tmp_path / "int8.onnx").write_bytes(int8)
     for file in (style.onnx, style.folder / f"{style.name}.fp16.onnx", tmp_path / "small.onnx", tmp_path / "int8.onnx"):
         engine = Torch(file, "meta", 1)
@@ -107,13 +110,13 @@ def test_an_operator_that_torch_lacks_here_is_named(tmp_path):
 
 
 @pytest.mark.usefixtures("no_driver")
-def test_auto_says_what_it_took_and_why_not_the_others(style):
-    said = []
-    engine = engines.load("auto", style.onnx, threads=1, say=said.append)
+def test_auto_says_what_it_took_and_why_not_the_others(style, caplog):
+    caplog.set_level(logging.INFO)
+    engine = engines.load("auto", style.onnx, threads=1)
     assert engine.name == "openvino"
-    assert len(said) == 1
-    assert said[0].startswith(f"openvino draws, on {engine.device} / not tensorrt: no NVIDIA driver found")
-    assert "not onnxruntime:gpu: " in said[0]
+    (said,) = caplog.messages
+    assert said.startswith(f"openvino draws, on {engine.device} / not tensorrt: no NVIDIA driver found")
+    assert "not onnxruntime:gpu: " in said
     engine.close()
 
 

@@ -3,6 +3,7 @@
 Scripted engines; the loop around them is the real one.
 """
 
+import logging
 import re
 import threading
 import time
@@ -40,13 +41,24 @@ def waiting(check_it, seconds=10):
 
 
 @pytest.fixture
-def said():
-    return []
+def said(caplog):
+    """What the engines log, a text a line, as it comes."""
+    lines = []
+
+    class Kept(logging.Handler):
+        def emit(self, record):
+            lines.append(record.getMessage())
+
+    log, kept = logging.getLogger("engines"), Kept()
+    caplog.set_level(logging.INFO, "engines")
+    log.addHandler(kept)
+    yield lines
+    log.removeHandler(kept)
 
 
 def test_it_changes_between_two_calls(said):
     first, better = Ink(), Better()
-    swap = SwitchingEngine(first, lambda _: better, said.append)
+    swap = SwitchingEngine(first, lambda _: better)
     drawn = [swap(CROPS)]
     waiting(lambda: swap._next is not None)
     assert swap.name == "ink"
@@ -69,7 +81,7 @@ def test_every_batch_size_is_set_up_before_it_draws(said):
             sizes.append((len(crops), threading.current_thread().name))
             return super().__call__(crops)
 
-    swap = SwitchingEngine(Ink(), lambda _: Watched(), said.append)
+    swap = SwitchingEngine(Ink(), lambda _: Watched())
     swap(CROPS)
     waiting(lambda: swap._next is not None)
     assert [n for n, _ in sizes[:8]] == list(range(1, 9))
@@ -87,7 +99,7 @@ def bug(_cancel):
 
 @pytest.mark.parametrize(("load", "why"), [(none_there, "no NVIDIA driver found"), (bug, "a fault of ours")])
 def test_a_failing_build_leaves_the_first_engine(said, load, why):
-    swap = SwitchingEngine(Ink(), load, said.append)
+    swap = SwitchingEngine(Ink(), load)
     waiting(lambda: len(said) == 2)
     assert said[1] == f"ink stays: {why}"
     assert np.array_equal(swap(CROPS)[..., :3], 255 - CROPS)
@@ -113,7 +125,7 @@ def raises(_count, _drawn):
 )
 def test_a_better_engine_that_does_not_draw_the_same_is_refused(said, fault, why):
     better = Ink(fault)
-    swap = SwitchingEngine(Ink(), lambda _: better, said.append)
+    swap = SwitchingEngine(Ink(), lambda _: better)
     swap(CROPS)
     waiting(lambda: len(said) == 2)
     assert said[1].startswith("ink stays: ink is refused: ")
@@ -130,7 +142,7 @@ def test_one_that_fails_later_hands_the_same_picture_back(said):
         return drawn
 
     better = Ink(later)
-    swap = SwitchingEngine(Ink(), lambda _: better, said.append)
+    swap = SwitchingEngine(Ink(), lambda _: better)
     swap(CROPS)
     waiting(lambda: swap._next is not None)
     for _ in range(8):
@@ -148,7 +160,7 @@ def test_closing_cancels_a_build_and_closes_what_it_made(said):
         cancelled.set()
         return better
 
-    swap = SwitchingEngine(Ink(), load, said.append)
+    swap = SwitchingEngine(Ink(), load)
     swap.close()
     assert cancelled.is_set()
     waiting(lambda: better.closed)
@@ -156,14 +168,14 @@ def test_closing_cancels_a_build_and_closes_what_it_made(said):
 
 
 def test_closing_does_not_wait_for_a_build_that_cannot_be_cancelled(said, monkeypatch):
-    monkeypatch.setattr("engines.switching.PATIENCE", 0.05)
+    monkeypatch.setattr("engines.switching.CANCEL_GRACE_S", 0.05)
     better, go = Better(), threading.Event()
 
     def load(_cancel):
         go.wait(10)
         return better
 
-    swap = SwitchingEngine(Ink(), load, said.append)
+    swap = SwitchingEngine(Ink(), load)
     swap.close()
     assert not better.closed
     go.set()
@@ -195,7 +207,7 @@ def test_a_live_picture_is_never_raw_repeated_or_skipped_by_it(style_folder, sai
         time.sleep(0.8)
         return Better()
 
-    swap = SwitchingEngine(Ink(), load, said.append)
+    swap = SwitchingEngine(Ink(), load)
     pictures, live = run(style, paced(CLIP), Counting(swap))
     check(pictures)
     assert set(drawn) == {0, 1}
@@ -229,7 +241,7 @@ def test_a_film_takes_no_engine_that_fails_or_draws_something_else(said, monkeyp
 
     gpu = Gpu(fault)
     monkeypatch.setattr(engines.runtimes.tensorrt, "load", lambda *_a, **_k: gpu)
-    engine = engine_of.load("auto", style, threads=1, say=said.append)
+    engine = engine_of.load("auto", style, threads=1)
     assert (engine is gpu) == (fault is None)
     assert gpu.closed == (fault is not None)
     assert engine.name == ("openvino" if fault else "tensorrt")
@@ -242,10 +254,10 @@ def test_a_film_takes_no_engine_that_fails_or_draws_something_else(said, monkeyp
 
 def test_live_starts_on_the_cpu_and_films_do_not_swap(said):
     style = styles.load("ink")
-    live = engine_of.live("auto", style, threads=1, say=said.append)
+    live = engine_of.live("auto", style, threads=1)
     assert live.name == "openvino"
     assert said[0].startswith("openvino draws, on ")
     live.close()
-    named = engine_of.live("openvino:f32", style, threads=1, say=said.append)
+    named = engine_of.live("openvino:f32", style, threads=1)
     assert not isinstance(named, SwitchingEngine)
     named.close()

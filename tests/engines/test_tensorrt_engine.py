@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shipped
 
 import engines
 import engines.runtimes.tensorrt
@@ -310,19 +311,21 @@ NETWORKS = [(name, kind) for name in ("engraving", "ink", "wash") for kind in ("
 @pytest.mark.parametrize(("name", "precision"), [*NETWORKS, ("resnet9", "fp32"), ("resnet9", "fp16")])
 def test_on_a_gpu_the_parity_gate_passes(name, precision, tmp_path):
     import trt_build
-    from trt_build import crops
     from trt_build import precision as of
     from trt_build.resnet9 import resnet9
 
     if name == "resnet9":
         name = tmp_path / "resnet9.onnx"
         name.write_bytes(resnet9())
-    source = trt_build.read(name)
+    source = shipped.source(name)
     reference = engines.load("openvino:f32", source.onnx)
     engine = engines.runtimes.tensorrt.load(
-        source.onnx, precision, plan=lambda *_: trt_build.plan(source, precision, folder=tmp_path).path, callers=2
+        source.onnx,
+        precision,
+        plan=lambda *_: trt_build.plan(source, precision, folder=tmp_path, photo=shipped.PHOTO).path,
+        callers=2,
     )
-    pictures = crops.default(source.size)[:: 8 if precision != "int8" else 1]
+    pictures = shipped.crops(source.size)[:: 8 if precision != "int8" else 1]
     batches = [pictures[i : i + 8] for i in range(0, len(pictures), 8)]
     drawn = [np.concatenate([e(batch) for batch in batches]) for e in (engine, reference)]
     assert of.psnr(*drawn) >= of.NEED[precision]

@@ -1,10 +1,11 @@
 """What is counted, by hand; and the network that measures a card's matrix rate is one TensorRT builds."""
 
 import pytest
+import shipped
 
 import trt_build
 from engines import EngineError, nvidia
-from trt_build import cost, crops, precision
+from trt_build import cost, precision
 from trt_build.munet import munet
 from trt_build.resnet9 import resnet9
 from trt_build.source import Source
@@ -22,9 +23,9 @@ def test_the_cyclegan_is_counted_as_its_paper_has_it(tmp_path):
 
 
 def test_the_shipped_styles_cost_what_their_cards_say():
-    gmac = {name: cost.cost(trt_build.read(name).onnx, 256).flop / 2e9 for name in ("ink", "wash")}
-    assert gmac["ink"] == pytest.approx(0.66 + 0.028, abs=0.006)  # eight more channels leave the last layer: RGBA
-    assert gmac["wash"] == pytest.approx(0.63 + 0.028, abs=0.006)
+    gigamacs = {name: cost.cost(shipped.source(name).onnx, 256).flop / 2e9 for name in ("ink", "wash")}
+    assert gigamacs["ink"] == pytest.approx(0.66 + 0.028, abs=0.006)  # eight more channels leave the last layer: RGBA
+    assert gigamacs["wash"] == pytest.approx(0.63 + 0.028, abs=0.006)
 
 
 def test_the_compact_network_costs_what_the_style_of_its_width_does(tmp_path):
@@ -32,7 +33,7 @@ def test_the_compact_network_costs_what_the_style_of_its_width_does(tmp_path):
     for width in (24, 32):
         (tmp_path / "munet.onnx").write_bytes(munet(width))
         costs.append(cost.cost(tmp_path / "munet.onnx", 256))
-    assert costs[0] == cost.cost(trt_build.read("ink").onnx, 256)
+    assert costs[0] == cost.cost(shipped.source("ink").onnx, 256)
     assert costs[1].flop > 1.6 * costs[0].flop
 
 
@@ -52,13 +53,15 @@ def test_the_network_of_matrix_products_is_built(tmp_path):
     _, layers, side = cost.MATRIX
     file = tmp_path / "matrix.onnx"
     file.write_bytes(cost._matrices(512, layers, side))
-    pictures = crops.default(side)[:2]
+    pictures = shipped.crops(side)[:2]
     half = precision.half(file, pictures)
     assert (
         precision.near(half, precision._drawn(file, pictures), pictures) > 55
     )  # 45 are asked for; drawn in full range
     for kind in ("fp32", "fp16"):
-        made = trt_build.plan(Source("matrix", file, None, side), kind, profile=(2, 2, 2), folder=tmp_path)
+        made = trt_build.plan(
+            Source("matrix", file, None, side), kind, profile=(2, 2, 2), folder=tmp_path, photo=shipped.PHOTO
+        )
         assert made.path.stat().st_size > 10e6
 
 
@@ -67,8 +70,8 @@ def test_rates_need_a_gpu():
         nvidia.gpu()
     except EngineError:
         with pytest.raises(EngineError):
-            cost.rates()
+            cost.rates(shipped.PHOTO)
         return
-    found = cost.rates()
+    found = cost.rates(shipped.PHOTO)
     assert found.flop["fp16"] > found.flop["fp32"] > 0
     assert found.memory > 0

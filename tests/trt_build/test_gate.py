@@ -7,10 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+import shipped
 from PIL import Image
 
 import engines
-import trt_build
 from engines import EngineError
 from trt_build import check, crops, precision
 from trt_build.resnet9 import resnet9
@@ -21,8 +21,13 @@ def results():
     """Every engine here, on a quarter of the sixty-four crops, timed briefly."""
     told = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(check, "RUNS", 3)
-        found = check.check(trt_build.read("ink"), crops.default(256)[::4], progress=lambda *what: told.append(what))
+        patch.setattr(check, "TIMED_CALLS", 3)
+        found = check.check(
+            shipped.source("ink"),
+            shipped.crops(256)[::4],
+            photo=shipped.PHOTO,
+            progress=lambda *what: told.append(what),
+        )
     assert [name for name, _ in told] == ["the reference", *(f"{r.engine} {_asked(r)}" for r in found)]
     assert [share for _, share in told] == sorted({share for _, share in told})
     return found
@@ -74,7 +79,7 @@ class Scripted:
 
 @pytest.mark.parametrize(("fault", "psnr"), [("", True), ("out of GPU memory", False), ("flat", False)])
 def test_a_failing_engine_is_refused(monkeypatch, fault, psnr):
-    source, pictures, engine = trt_build.read("ink"), crops.default(256)[:2], Scripted(fault)
+    source, pictures, engine = shipped.source("ink"), shipped.crops(256)[:2], Scripted(fault)
     real = engines.load
 
     def load(name, *args, **kwargs):
@@ -93,9 +98,9 @@ def test_a_failing_engine_is_refused(monkeypatch, fault, psnr):
 
 def test_a_blot_that_the_mean_hides_is_refused(monkeypatch):
     """What NaN leaves: 16 px of one crop are black, everything else is right to the bit."""
-    monkeypatch.setattr(check, "RUNS", 1)
+    monkeypatch.setattr(check, "TIMED_CALLS", 1)
     monkeypatch.setattr(check, "_reference", lambda _source, some, _threads: Scripted()(some))
-    pictures = crops.default(256)
+    pictures = shipped.crops(256)
 
     class Blotted(Scripted):
         def __call__(self, batch):
@@ -106,14 +111,14 @@ def test_a_blot_that_the_mean_hides_is_refused(monkeypatch):
 
     for kind, need in (("int8", 38), ("fp16", 45)):
         monkeypatch.setattr(check, "_all", lambda *_, k=kind: iter([("tensorrt", k, Blotted), ("echo", k, Scripted)]))
-        blotted, clean = check.check(trt_build.read("ink"), pictures)
+        blotted, clean = check.check(shipped.source("ink"), pictures)
         assert blotted.psnr_db > 45 >= need  # the mean alone would let it pass
         assert "with a blot: 16 px that are 128 levels off" in blotted.why
         assert check.refused([blotted, clean]) == [blotted]
 
 
 def test_crops_are_the_same_every_time_and_not_those_of_calibration():
-    first, again, others = crops.default(256), crops.default(256), crops.default(256, crops.CALIBRATION)
+    first, again, others = shipped.crops(256), shipped.crops(256), shipped.crops(256, crops.CALIBRATION_SEED)
     assert first.shape == (64, 256, 256, 3)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, others)
@@ -121,7 +126,7 @@ def test_crops_are_the_same_every_time_and_not_those_of_calibration():
 
 
 def test_crops_of_ones_own(tmp_path):
-    pictures = crops.default(64)[:3]
+    pictures = shipped.crops(64)[:3]
     for i, picture in enumerate(pictures):
         Image.fromarray(picture).save(tmp_path / f"{i}.png")
     assert np.array_equal(crops.read(tmp_path, 64), pictures)
@@ -149,7 +154,7 @@ def run(*arguments):
     ],
 )
 def test_a_bad_call_is_one_line(arguments, line):
-    done = run("trt_build", *arguments)
+    done = run("streamtoon.cli.trt_build", *arguments)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert line in done.stderr
@@ -157,21 +162,21 @@ def test_a_bad_call_is_one_line(arguments, line):
 
 @pytest.mark.parametrize("arguments", [[], ["check"], ["check", "ink", "wash"], ["ink", "--precision", "fp8"]])
 def test_asked_wrongly_is_told_as_such(arguments):
-    done = run("trt_build", *arguments)
+    done = run("streamtoon.cli.trt_build", *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: trt_build [check] STYLE")
 
 
 def test_both_command_lines_share_the_cache(tmp_path):
     pytest.importorskip("tensorrt_rtx_bindings", reason="the extra tensorrt is not installed", exc_type=ImportError)
-    first = run("trt_build", "ink", "--precision", "fp16", "--cache", tmp_path)
+    first = run("streamtoon.cli.trt_build", "ink", "--precision", "fp16", "--cache", tmp_path)
     assert first.returncode == 0, first.stderr
     assert "compiled in" in first.stdout
     assert first.stderr == ""
     second = json.loads(run("streamtoon", "engine", "build", "ink", "--cache", tmp_path, "--json").stdout)
     assert not second["built"]
     listed = json.loads(run("streamtoon", "engine", "list", "--cache", tmp_path, "--json").stdout)
-    assert [e["engine"] for e in listed["engines"]] == list(engines.NAMES)
+    assert [e["engine"] for e in listed["engines"]] == list(engines.names())
     assert [p["plan"] for p in listed["plans"]] == [second["plan"]]
     assert listed["plans"][0]["flaw"] == ""
     cleared = run("streamtoon", "engine", "clear", "--cache", tmp_path)

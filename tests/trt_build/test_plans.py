@@ -5,15 +5,18 @@ import errno
 import json
 import os
 import re
+import shutil
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+import shipped
 
 import trt_build
 from engines import EngineError, nvidia
 from foundation import files
+from streamtoon import style_folder as styles
 from trt_build import cache, precision
 from trt_build.resnet9 import resnet9
 
@@ -47,7 +50,7 @@ def network(tmp_path):
 @pytest.mark.parametrize("kind", ["fp32", "fp16"])
 @pytest.mark.parametrize("name", STYLES)
 def test_every_shipped_style_is_built_kept_and_found(folder, name, kind):
-    first = trt_build.plan(trt_build.read(name), kind, folder=folder)
+    first = trt_build.plan(shipped.source(name), kind, folder=folder)
     assert first.built
     assert first.path.stat().st_size > 100_000
     assert first.seconds > 0
@@ -55,7 +58,7 @@ def test_every_shipped_style_is_built_kept_and_found(folder, name, kind):
     assert cache.Key(**card["key"]) == first.key
     assert first.key.precision == kind
     assert first.key.module in ("tensorrt", "tensorrt_rtx")
-    again = trt_build.plan(trt_build.read(name), kind, folder=folder)
+    again = trt_build.plan(shipped.source(name), kind, folder=folder)
     assert not again.built
     assert (again.path, again.seconds) == (first.path, first.seconds)
     assert f" for {first.key.card}, compiled in " in first.as_text()
@@ -66,18 +69,18 @@ def test_every_shipped_style_is_built_kept_and_found(folder, name, kind):
 def test_int8_passes_the_gate_on_other_crops_and_is_built_and_found(folder, name):
     from trt_build import crops
 
-    source = trt_build.read(name)
-    graph = precision.graph(source, "int8", crops.default(source.size, crops.CALIBRATION))
-    judged = crops.default(source.size, crops.CHECK)
+    source = shipped.source(name)
+    graph = precision.graph(source, "int8", shipped.crops(source.size, crops.CALIBRATION_SEED))
+    judged = shipped.crops(source.size, crops.CHECK_SEED)
     assert precision.near(graph, precision._drawn(source.onnx, judged), judged) >= precision.NEED["int8"]
     onnx = pytest.importorskip("onnx")
     kinds = [node.op_type for node in onnx.load_from_string(graph).graph.node]
     assert kinds.count("QuantizeLinear") >= 12  # half of the convolutions at least
-    first, again = (trt_build.plan(source, "int8", folder=folder) for _ in range(2))
+    first, again = (trt_build.plan(source, "int8", folder=folder, photo=shipped.PHOTO) for _ in range(2))
     assert first.path.stat().st_size > 100_000
     assert (first.built, again.built) == (True, False)
     assert len(again.key.calibration) == 64
-    other = crops.default(source.size, crops.CALIBRATION)[1:]
+    other = shipped.crops(source.size, crops.CALIBRATION_SEED)[1:]
     assert cache.key(source, "int8", trt_build.PROFILE, other) != first.key  # other crops, another plan
 
 
@@ -85,7 +88,8 @@ def test_a_full_size_cyclegan_goes_the_same_way(tmp_path):
     file = tmp_path / "resnet9.onnx"
     file.write_bytes(resnet9())
     source = trt_build.read(file)
-    sizes = [trt_build.plan(source, kind, folder=tmp_path).path.stat().st_size for kind in ("fp32", "fp16")]
+    made = [trt_build.plan(source, kind, folder=tmp_path, photo=shipped.PHOTO) for kind in ("fp32", "fp16")]
+    sizes = [m.path.stat().st_size for m in made]
     assert sizes[0] > 40e6  # 11.4 million weights
     assert 0.4 < sizes[1] / sizes[0] < 0.7
 
@@ -111,7 +115,9 @@ def test_cancelling_leaves_nothing(network, tmp_path, kind, phase):
             cancel.set()
 
     with pytest.raises(EngineError, match="compiling was cancelled"):
-        trt_build.plan(trt_build.read(network), kind, folder=place, cancel=cancel, progress=progress)
+        trt_build.plan(
+            trt_build.read(network), kind, folder=place, photo=shipped.PHOTO, cancel=cancel, progress=progress
+        )
     assert list(place.iterdir()) == []
     assert kind != "int8" or told[-1] == phase  # at its next step
     assert trt_build.plan(trt_build.read(network), "fp32", folder=place).built
@@ -285,7 +291,7 @@ def test_an_operator_tensorrt_lacks_is_named(tmp_path):
         trt_build.plan(trt_build.read(file), "fp32", folder=tmp_path)
     for kind in ("fp16", "int8"):  # which ONNX Runtime makes of it, and it has no Scribble either
         with pytest.raises(EngineError, match=r"does not take scribble.onnx: "):
-            trt_build.plan(trt_build.read(file), kind, folder=tmp_path)
+            trt_build.plan(trt_build.read(file), kind, folder=tmp_path, photo=shipped.PHOTO)
 
 
 def test_what_is_built_is_told_quietly(network, tmp_path, capfd):
@@ -299,10 +305,31 @@ def test_bad_sources_are_one_clear_line(tmp_path):
         (tmp_path / "bad.onnx").write_bytes(content)
         with pytest.raises(EngineError, match=rf"bad.onnx is not an ONNX file \(found {len(content)} bytes\)"):
             trt_build.read(tmp_path / "bad.onnx")
+    with pytest.raises(EngineError, match=r"gone.onnx is not there; give an ONNX file"):
+        trt_build.read(tmp_path / "gone.onnx")
     with pytest.raises(EngineError, match=r"no style 'inkk': .* not one of engraving, ink, wash"):
-        trt_build.read("inkk")
+        shipped.source("inkk")
     (tmp_path / "style.toml").write_text('name = "x"\nonnx = "bad.onnx"\nsha256 = "0"', "utf-8")
-    with pytest.raises(EngineError, match=r"is not the file its style.toml names"):
-        trt_build.read(tmp_path)
+    with pytest.raises(EngineError, match=r"its card says 0.*; export the style again"):
+        shipped.source(tmp_path)
     with pytest.raises(EngineError, match="no precision is called 'fp8'; choose one of fp32, fp16, int8"):
-        trt_build.plan(trt_build.read("ink"), "fp8", folder=tmp_path)
+        trt_build.plan(shipped.source("ink"), "fp8", folder=tmp_path)
+    with pytest.raises(EngineError, match="INT8 needs crops to calibrate on"):
+        trt_build.plan(shipped.source("ink"), "int8", folder=tmp_path)
+
+
+def test_a_half_file_that_is_another_is_refused(tmp_path):
+    """Only who compiles it asks: the other engines draw such a style."""
+    shutil.copytree(styles.FOLDER / "ink", tmp_path / "ink")
+    (half,) = (tmp_path / "ink").glob("*.fp16.onnx")
+    half.write_bytes(half.read_bytes()[:-1])
+    styles.load(str(tmp_path / "ink"))
+    with pytest.raises(
+        EngineError, match=r"ink.fp16.onnx is not the file its style.toml names \(another sha256\); export"
+    ):
+        shipped.source(tmp_path / "ink")
+
+
+def test_plans_are_named_by_their_style(style_folder):
+    with pytest.raises(EngineError, match=r"name is 'a/b'; plans are named by it: letters, digits, - and _ alone"):
+        shipped.source(style_folder(name="a/b"))

@@ -4,8 +4,8 @@ import warnings
 
 import numpy as np
 import pytest
+import shipped
 
-import trt_build
 from engines import EngineError
 from engines.compare import psnr
 from trt_build import crops, precision
@@ -13,7 +13,7 @@ from trt_build.graph import Graph
 from trt_build.resnet9 import resnet9
 
 onnx = pytest.importorskip("onnx")
-PICTURES = crops.default(64)[:4]
+PICTURES = shipped.crops(64)[:4]
 
 
 def network(tmp_path, factor=1.0):
@@ -66,14 +66,16 @@ def test_norms_keep_fp32(tmp_path):
 
 
 def test_a_style_with_a_half_file_uses_it():
-    source = trt_build.read("ink")
+    source = shipped.source("ink")
     assert precision.graph(source, "fp16") == source.fp16.read_bytes()
     assert precision.graph(source, "fp32") == source.onnx.read_bytes()
 
 
 def test_int8_is_symmetric_and_explicit():
-    source = trt_build.read("ink")
-    graph = onnx.load_from_string(precision.graph(source, "int8", crops.default(source.size, crops.CALIBRATION))).graph
+    source = shipped.source("ink")
+    graph = onnx.load_from_string(
+        precision.graph(source, "int8", shipped.crops(source.size, crops.CALIBRATION_SEED))
+    ).graph
     values = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
     pairs = [n for n in graph.node if n.op_type in ("QuantizeLinear", "DequantizeLinear")]
     assert pairs
@@ -85,7 +87,7 @@ def test_int8_is_symmetric_and_explicit():
 
 
 def test_int8_needs_crops():
-    source = trt_build.read("ink")
+    source = shipped.source("ink")
     with pytest.raises(EngineError, match="INT8 needs crops to calibrate on"):
         precision.graph(source, "int8")
     with pytest.raises(EngineError, match="2 at least; 1 were given"):
