@@ -51,7 +51,7 @@ def test_arrows(file):
 
 def test_the_arrows_are_seen(tmp_path):
     file = tmp_path / "x.py"
-    file.write_text("from streamtoon import toon\nimport torch.nn", encoding="utf-8")
+    file.write_text("from streamtoon.pipeline import toon\nimport torch.nn", encoding="utf-8")
     assert list(imports(file)) == ["streamtoon.pipeline.toon", "torch.nn"]
 
 
