@@ -27,16 +27,16 @@ from streamtoon.doctor.hardware import Finding
 from streamtoon.errors import UsageError
 from streamtoon.pipeline import face_models
 
-NOT_HERE: Final = ("no NVIDIA driver found", "sees no GPU", "no GPU provider")  # in the words of engines that lack one
-TENSORRT: Final = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")
-DETECTORS: Final = "face_detection"  # how the names of the models begin that live cannot do without
-ENCODERS: Final = ("libx264", "libvpx-vp9", "aac")
-DECODERS: Final = ("h264", "hevc", "libdav1d")  # libdav1d is av1: the decoder called av1 needs a GPU
-CV2: Final = "opencv-contrib-python"
-OTHERS: Final = ("opencv-python", "opencv-python-headless", "opencv-contrib-python-headless")
-REINSTALL: Final = "pip install --force-reinstall --no-deps streamtoon"
-PROBE_TIMEOUT_S: Final = 20.0  # seconds until what is tried in a process of its own is given up
-WIDTH: Final = 100  # columns of the table
+NO_GPU_WORDS: Final = ("no NVIDIA driver found", "sees no GPU", "no GPU provider")  # of engines that lack one
+TENSORRT_MODULES: Final = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")
+DETECTOR_PREFIX: Final = "face_detection"  # of the names of the models that live cannot do without
+NEEDED_ENCODERS: Final = ("libx264", "libvpx-vp9", "aac")
+NEEDED_DECODERS: Final = ("h264", "hevc", "libdav1d")  # libdav1d is av1: the decoder called av1 needs a GPU
+OPENCV_PACKAGE: Final = "opencv-contrib-python"
+CLASHING_OPENCVS: Final = ("opencv-python", "opencv-python-headless", "opencv-contrib-python-headless")
+REINSTALL_COMMAND: Final = "pip install --force-reinstall --no-deps streamtoon"
+PROBE_TIMEOUT_S: Final = 20.0  # of what is tried in a process of its own
+TABLE_COLUMNS: Final = 100
 
 Check = Callable[[], Iterator[Finding]]
 
@@ -82,16 +82,16 @@ def as_json(findings: list[Finding]) -> dict[str, object]:
 
 
 def as_table(findings: list[Finding]) -> str:
-    """Everything, for people, in WIDTH columns of plain text; lines that fix something are kept whole, to be copied."""
+    """Everything, for people, in TABLE_COLUMNS columns of plain text; a line that fixes something is kept whole."""
     margin = max(len(f.name) for f in findings) + 11
     lines = []
     for f in findings:
         state = f.state.upper() if f.needed and f.state != "ok" else f.state
-        text = textwrap.wrap(f.what, WIDTH - margin, break_on_hyphens=False) or [""]
+        text = textwrap.wrap(f.what, TABLE_COLUMNS - margin, break_on_hyphens=False) or [""]
         lines.append(f"{state:7}  {f.name:{margin - 11}}  {text[0]}".rstrip())
         lines += [" " * margin + line for line in text[1:]]
         lines += [f"         > {line}" for line in f.fix.splitlines()]
-    return "\n".join([*lines, "", *textwrap.wrap(_verdict(findings), WIDTH)])
+    return "\n".join([*lines, "", *textwrap.wrap(_verdict(findings), TABLE_COLUMNS)])
 
 
 def _verdict(findings: list[Finding]) -> str:
@@ -107,14 +107,14 @@ def _isolated(name: str, check: Check, *, needed: bool) -> list[Finding]:
         return list(check())
     except Exception as error:  # noqa: BLE001 - a doctor that fails on a broken machine is of no use
         why = f"it cannot be looked at: {type(error).__name__}: {' '.join(str(error).split())}"
-        return [Finding(name, "broken", why, f"{REINSTALL}  # or report it, with this line", needed)]
+        return [Finding(name, "broken", why, f"{REINSTALL_COMMAND}  # or report it, with this line", needed)]
 
 
 def _start(trials: dict[str, Child]) -> Iterator[Finding]:
     """Begin what takes longest, so that it runs beside the rest."""
     import engines
 
-    detectors = [face_models.state(name) for name in face_models.MODELS if name.startswith(DETECTORS)]
+    detectors = [face_models.state(name) for name in face_models.MODELS if name.startswith(DETECTOR_PREFIX)]
     trials["find"] = probe.start("find", "with models" if set(detectors) == {"ready"} else "")
     for name in dict.fromkeys((*engines.automatic(), *engines.names())):
         trials[name] = probe.start("draw", name)
@@ -128,16 +128,16 @@ def _python() -> Iterator[Finding]:
 
 def _opencv() -> Iterator[Finding]:
     """OpenCV's packages all write into one folder: two of them break each other."""
-    others = [name for name in OTHERS if _version(name)]
-    version = _version(CV2)
+    others = [name for name in CLASHING_OPENCVS if _version(name)]
+    version = _version(OPENCV_PACKAGE)
     if others:
-        why = f"{', '.join(others)} and {CV2} overwrite each other's files"
-        fix = f"pip uninstall -y {' '.join(others)}\npip install --force-reinstall --no-deps {CV2}"
+        why = f"{', '.join(others)} and {OPENCV_PACKAGE} overwrite each other's files"
+        fix = f"pip uninstall -y {' '.join(others)}\npip install --force-reinstall --no-deps {OPENCV_PACKAGE}"
         yield Finding("OpenCV", "broken", why, fix)
     elif version:
-        yield Finding("OpenCV", "ok", f"{CV2} {version}")
+        yield Finding("OpenCV", "ok", f"{OPENCV_PACKAGE} {version}")
     else:
-        yield Finding("OpenCV", "missing", f"{CV2} is not installed", f"pip install {CV2}")
+        yield Finding("OpenCV", "missing", f"{OPENCV_PACKAGE} is not installed", f"pip install {OPENCV_PACKAGE}")
 
 
 def _version(package: str) -> str:
@@ -149,13 +149,15 @@ def _version(package: str) -> str:
 
 
 def _tensorrt() -> Iterator[Finding]:
-    found = [name for name in TENSORRT if importlib.util.find_spec(name)]
+    found = [name for name in TENSORRT_MODULES if importlib.util.find_spec(name)]
     if found:
         packages = metadata.packages_distributions()
         versions = [_version(packages[name][0]) if name in packages else "" for name in found]
         yield Finding("TensorRT", "ok", ", ".join(f"{n} {v}".strip() for n, v in zip(found, versions, strict=True)))
     else:
-        yield Finding("TensorRT", "missing", f"none of {', '.join(TENSORRT)} is installed", _install("tensorrt"))
+        yield Finding(
+            "TensorRT", "missing", f"none of {', '.join(TENSORRT_MODULES)} is installed", _install("tensorrt")
+        )
 
 
 def _engines(trials: dict[str, Child]) -> Iterator[Finding]:
@@ -170,7 +172,7 @@ def _engines(trials: dict[str, Child]) -> Iterator[Finding]:
             yield Finding(f"engine {name}", "ok", what)
         elif "is not installed" in what:
             yield Finding(f"engine {name}", "missing", what, _install(name))
-        elif any(words in what for words in NOT_HERE):
+        elif any(words in what for words in NO_GPU_WORDS):
             yield Finding(f"engine {name}", "missing", what, "nothing has to be done: another engine draws")
         else:
             yield Finding(f"engine {name}", "broken", what, f"streamtoon demo --engine {name} --debug  # tells all")
@@ -186,7 +188,7 @@ def _install(engine: str) -> str:
     """The line that brings an engine's library."""
     import engines
 
-    return engines.about(engine).install.get(engine, REINSTALL)
+    return engines.about(engine).install.get(engine, REINSTALL_COMMAND)
 
 
 def _models() -> Iterator[Finding]:
@@ -194,7 +196,7 @@ def _models() -> Iterator[Finding]:
     folder = Path(brought) if brought else face_models.cache_folder()
     there = next(f for f in (folder, *folder.parents) if f.exists())
     for name, model in face_models.MODELS.items():
-        state, needed = face_models.state(name), name.startswith(DETECTORS)
+        state, needed = face_models.state(name), name.startswith(DETECTOR_PREFIX)
         what = f"{name}, {model.purpose}"
         if state == "ready":
             yield Finding("face model", "ok", what, needed=needed)
@@ -224,13 +226,13 @@ def _styles() -> Iterator[Finding]:
         try:
             style = style_folder.load(name)
         except UsageError as error:
-            yield Finding(f"style {name}", "broken", str(error), REINSTALL, needed)
+            yield Finding(f"style {name}", "broken", str(error), REINSTALL_COMMAND, needed)
         else:
             what = f"{style.title or name}: region {style.region}, {style.size} px, background {style.background}"
             yield Finding(f"style {name}", "ok", what, needed=needed)
     if style_folder.DEFAULT not in names:
         what = f"{style_folder.FOLDER / style_folder.DEFAULT} is not there"
-        yield Finding(f"style {style_folder.DEFAULT}", "missing", what, REINSTALL, needed=True)
+        yield Finding(f"style {style_folder.DEFAULT}", "missing", what, REINSTALL_COMMAND, needed=True)
 
 
 def _codecs() -> Iterator[Finding]:
@@ -238,8 +240,8 @@ def _codecs() -> Iterator[Finding]:
 
     fix = f"pip install --force-reinstall --only-binary av av=={av.__version__}"
     lacking_of = {
-        "encoders": (ENCODERS, [name for name in ENCODERS if not _has(name, "w")]),
-        "decoders": (DECODERS, [name for name in DECODERS if not _has(name, "r")]),
+        "encoders": (NEEDED_ENCODERS, [name for name in NEEDED_ENCODERS if not _has(name, "w")]),
+        "decoders": (NEEDED_DECODERS, [name for name in NEEDED_DECODERS if not _has(name, "r")]),
     }
     for kind, (wanted, lacking) in lacking_of.items():
         if lacking:

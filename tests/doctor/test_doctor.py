@@ -164,7 +164,7 @@ def test_json_and_table(here):
     assert all(set(f) == {"name", "state", "what", "fix", "needed"} for f in said["findings"])
     assert len(said["findings"]) == len(here)
     lines = report.as_table(here).splitlines()
-    assert max(len(line) for line in lines if not line.startswith("         >")) <= report.WIDTH
+    assert max(len(line) for line in lines if not line.startswith("         >")) <= report.TABLE_COLUMNS
     assert lines[-1].startswith("live works here")
 
 
@@ -176,7 +176,7 @@ def test_the_table_wraps_what_and_keeps_fixes_whole():
     table = report.as_table(findings)
     assert "x" * 120 in table
     assert "         > first\n         > second\n" in table
-    assert all(len(line) <= report.WIDTH for line in table.splitlines() if "xxx" not in line)
+    assert all(len(line) <= report.TABLE_COLUMNS for line in table.splitlines() if "xxx" not in line)
     assert "\nBROKEN   engine auto  short\n" in table
     assert table.endswith("live cannot work here until this is put right: engine auto")
 
@@ -418,7 +418,7 @@ def test_two_opencvs(monkeypatch):
 
 
 def test_a_pyav_without_an_encoder(monkeypatch):
-    monkeypatch.setattr(report, "ENCODERS", ("libx264", "libnothing"))
+    monkeypatch.setattr(report, "NEEDED_ENCODERS", ("libx264", "libnothing"))
     encoders, decoders = report._codecs()
     assert (encoders.state, decoders.state) == ("missing", "ok")
     assert encoders.what.endswith("is built without libnothing")
