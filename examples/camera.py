@@ -36,7 +36,7 @@ camera = FakeCamera(int(frames)) if kind == "portrait" else cv2.VideoCapture(int
 shown = 0
 with streamtoon.make_toon("ink", workload="live", private=True) as toon:
     while (got := camera.read())[0]:
-        rgb = cv2.cvtColor(got[1], cv2.COLOR_BGR2RGB)
+        rgb = np.asarray(cv2.cvtColor(got[1], cv2.COLOR_BGR2RGB), np.uint8)  # (h, w, 3)
         output = toon(streamtoon.Frame((rgb,), "rgb24", shown, Fraction(time.monotonic())))
         cv2.imshow("streamtoon", cv2.cvtColor(output.planes[0], cv2.COLOR_RGB2BGR))
         shown += 1
