@@ -25,6 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
+log.addHandler(logging.NullHandler())  # a program that asks for no log gets none
 
 U8 = npt.NDArray[np.uint8]
 

@@ -88,9 +88,7 @@ def _flicker(args: argparse.Namespace, inputs: list[str]) -> Any:
 
 
 def _live_toon(args: argparse.Namespace, meter: Meter | None = None) -> Toon:
-    return toon(
-        args, workload="live", private=True, region=args.region, background=args.background, meter=meter
-    )  # fmt: skip
+    return toon(args, workload="live", private=True, region=args.region, background=args.background, meter=meter)
 
 
 def _engines(args: argparse.Namespace, inputs: list[str]) -> Any:

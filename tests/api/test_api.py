@@ -26,6 +26,17 @@ def test_importing_it_imports_nothing_heavy_and_gives_every_name():
     assert run.stdout.split() == ["set()", "True", "True"]
 
 
+def test_what_is_logged_is_for_those_who_ask():
+    code = (
+        "import logging, engines, streamtoon\n"
+        "for name in ('engines.switching', 'streamtoon.workflows.live'): logging.getLogger(name).warning('asked')\n"
+        "logging.basicConfig(format='%(message)s')\n"
+        "logging.getLogger('streamtoon.api').warning('heard')"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stderr == "heard\n"
+
+
 def test_every_name_is_documented_and_no_other_is_there():
     assert all(inspect.getdoc(getattr(streamtoon, name)) for name in streamtoon.__all__)
     with pytest.raises(AttributeError, match="no attribute 'paint'"):
