@@ -49,7 +49,8 @@ class Flag:
 
     def add_to(self, parser: argparse.ArgumentParser) -> None:
         """Let ``parser`` take it."""
-        options: dict[str, Any] = {"help": self.help, "default": self.default}
+        default = bool(self.default) if self.kind == "switch" else self.default
+        options: dict[str, Any] = {"help": self.help, "default": default}
         if self.kind in ("value", "list", "positional"):
             options |= {"type": self.parse, "choices": self.choices, "metavar": self.metavar}
         if self.kind == "positional":

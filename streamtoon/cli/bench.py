@@ -42,7 +42,7 @@ FLAGS: Final = (
     ),
     Flag("seconds", "how long live runs (default: 20)", default=20.0, parse=seconds),
     Flag("fps", "the pace of live's source (default: the film's own)", parse=frames_per_second),
-    Flag("json", "print one JSON object", "switch", default=False),
+    Flag("json", "print one JSON object", "switch"),
 )
 
 

@@ -21,13 +21,13 @@ FLAGS: Final = (
     *COMMON,
     Flag("input", "a film, a picture, a folder of pictures or portrait:", short="i", required=True),
     Flag("output", "the drawn film, picture or folder", short="o", required=True),
-    Flag("private", "no undrawn picture: faceless frames are held, then a card", "switch", default=False),
-    Flag("compare", "input on the left, drawn on the right", "switch", default=False),
+    Flag("private", "no undrawn picture: faceless frames are held, then a card", "switch"),
+    Flag("compare", "input on the left, drawn on the right", "switch"),
     Flag("encoder", "video encoder (default: the one that suits the container)"),
     Flag("crf", "quality: lower is better and larger (default: the encoder's usual)", parse=float),
     Flag("preset", "encoder preset (default: the encoder's usual)"),
     Flag("audio", "keep the sound", "yes-no", default=True),
-    Flag("overwrite", "replace the output if it exists", "switch", default=False),
+    Flag("overwrite", "replace the output if it exists", "switch"),
 )
 
 

@@ -10,7 +10,7 @@ from streamtoon.cli.arguments import COMMON, Flag
 
 NAME: Final = "doctor"
 HELP: Final = "look at this machine: what live has, what it lacks and what fixes it"
-FLAGS: Final = (*COMMON, Flag("json", "print one JSON object", "switch", default=False))
+FLAGS: Final = (*COMMON, Flag("json", "print one JSON object", "switch"))
 
 
 def run(args: argparse.Namespace) -> int:

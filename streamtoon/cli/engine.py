@@ -26,7 +26,7 @@ FLAGS: Final = (
     Flag("precision", "to build (default: fp16)", default="fp16", choices=("fp32", "fp16", "int8")),
     Flag("crops", "folder of square pictures, or .npz, to check or calibrate on (default: portraits)"),
     Flag("cache", "folder of the plans (default: this user's cache)"),
-    Flag("json", "print one JSON object", "switch", default=False),
+    Flag("json", "print one JSON object", "switch"),
 )
 
 

@@ -51,7 +51,6 @@ FLAGS: Final = (
         "share",
         "let ANYBODY ON THE INTERNET who gets the address in, by Gradio's tunnel",
         "switch",
-        default=False,
     ),
     *ENGINE,
 )

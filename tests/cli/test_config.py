@@ -23,7 +23,7 @@ BOTH = (
     Flag("style", "", default="ink"),
     Flag("engine", "", default="auto"),
     Flag("config", "", setting=False),
-    Flag("dump-config", "", "switch", default=False, setting=False),
+    Flag("dump-config", "", "switch", setting=False),
 )
 COMMANDS = (
     SimpleNamespace(
@@ -37,7 +37,7 @@ COMMANDS = (
             Flag("threads", "", default=2, parse=int),
             Flag("size", "", default=(1280, 720), parse=size, write=lambda s: f"{s[0]}x{s[1]}"),
             Flag("mirror", "", "yes-no", default=True),
-            Flag("quiet", "", "switch", short="q", default=False),
+            Flag("quiet", "", "switch", short="q"),
             Flag("paper", "", "list", parse=int),
             Flag("what", "", "positional", default="all", choices=("all", "one")),
         ),
@@ -180,6 +180,7 @@ def test_the_dump_shows_what_is_in_force(file):
     assert "threads = 4\n" in text
     assert 'style = "ink"\n' in text
     assert "# paper is not set\n" in text
+    assert "quiet = false\n" in text
     assert "config" not in text
 
 
