@@ -32,6 +32,17 @@ def test_bad_planes_are_refused(planes, layout):
         Frame(planes, layout, 0, Fraction(0))
 
 
+@pytest.mark.parametrize("change", [{"duration": Fraction(0)}, {"duration": Fraction(-1, 25)}, {"shot": -1}])
+def test_a_frame_that_cannot_be_is_refused(change):
+    with pytest.raises(ValueError, match=rf"{next(iter(change))} is {next(iter(change.values()))}; it must be"):
+        Frame((np.zeros((4, 4, 3), np.uint8),), "rgb24", 0, Fraction(0), **change)
+
+
+def test_a_frame_is_one_of_a_shot_unless_its_source_knows_better():
+    frame = Frame((np.zeros((4, 4, 3), np.uint8),), "rgb24", 0, Fraction(0))
+    assert (frame.duration, frame.still, frame.shot) == (None, False, 0)
+
+
 def test_only_guard_makes_a_drawn():
     frame = Frame((np.zeros((4, 4, 3), np.uint8),), "rgb24", 0, Fraction(0))
     with pytest.raises(TypeError, match="guard"):

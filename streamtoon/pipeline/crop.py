@@ -18,10 +18,10 @@ from streamtoon.types import U8, Crop, Face, Frame, Style
 
 Affine = npt.NDArray[np.float64]
 
-LUMA: Final = (1, 0.0)  # (pitch, offset): frame px = pitch * sample + offset
-CHROMA: Final = (2, 0.5)
-VIEW: Final = 384  # least longest side of the detectors' view, px: twice what the full-range detector looks at
-OVERLAP: Final = 0.2  # of a tile's side shared with its neighbour, at least
+LUMA_GRID: Final = (1, 0.0)  # (pitch, offset): frame px = pitch * sample + offset
+CHROMA_GRID: Final = (2, 0.5)
+MIN_VIEW_PX: Final = 384  # least longest side of the detectors' view: twice what the full-range detector looks at
+MIN_TILE_OVERLAP: Final = 0.2  # of a tile's side shared with its neighbour, at least
 
 
 def crop(frame: Frame, affine: Affine, size: int) -> Crop:
@@ -63,20 +63,22 @@ def tiles(frame: Frame, style: Style) -> list[Crop]:
 
 
 def starts(length: int, side: float, over: float = 0.0) -> list[float]:
-    """Where tiles begin along one axis: from -over to length + over, neighbours sharing at least OVERLAP of a side."""
+    """Where tiles begin along one axis, from -over to length + over; neighbours share MIN_TILE_OVERLAP or more."""
     length_over = length + 2 * over
     if length_over <= side:
         return [(length - side) / 2]
-    count = math.ceil((length_over - side) / (side * (1 - OVERLAP))) + 1
+    count = math.ceil((length_over - side) / (side * (1 - MIN_TILE_OVERLAP))) + 1
     return [i * (length_over - side) / (count - 1) - over for i in range(count)]
 
 
 def sample(frame: Frame, affine: Affine, size: int) -> U8:
     """(size, size, 3) uint8 RGB under ``affine`` (frame px -> crop px); beyond the frame its border is repeated."""
     if frame.layout == "rgb24":
-        return _warp(frame.planes[0], affine, size, LUMA)
+        return _warp(frame.planes[0], affine, size, LUMA_GRID)
     y, u, v = frame.planes
-    yuv = cv2.merge([_warp(y, affine, size, LUMA), _warp(u, affine, size, CHROMA), _warp(v, affine, size, CHROMA)])
+    yuv = cv2.merge(
+        [_warp(y, affine, size, LUMA_GRID), _warp(u, affine, size, CHROMA_GRID), _warp(v, affine, size, CHROMA_GRID)]
+    )
     return np.asarray(cv2.transform(yuv, colour.to_rgb(frame.colour)), np.uint8)
 
 
@@ -107,7 +109,7 @@ def _warp(plane: U8, affine: Affine, size: int, grid: tuple[int, float]) -> U8:
 def view(frame: Frame) -> U8:
     """Small RGB picture of the whole frame, (h, w, 3) uint8, what the detectors see.
 
-    Shrunk by a whole number (that is quick) to a longest side of VIEW px or a little more.
+    Shrunk by a whole number (that is quick) to a longest side of MIN_VIEW_PX px or a little more.
     """
     w, h = frame.width, frame.height
     step = view_step(w, h)
@@ -122,4 +124,4 @@ def view(frame: Frame) -> U8:
 
 def view_step(width: int, height: int) -> int:
     """How many px of a frame of this size one px of its view stands for."""
-    return max(1, max(width, height) // VIEW)
+    return max(1, max(width, height) // MIN_VIEW_PX)

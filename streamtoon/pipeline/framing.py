@@ -1,9 +1,8 @@
-"""Where crops stand from frame to frame: still while a head moves a little, with it when it moves on.
+"""Where crops stand from frame to frame: a dead zone, as an auto-framing camera has it.
 
-A net answers every fraction of a pixel with other strokes, and hatching belongs to the crop: where a crop trembles the
-whole drawing does. So it has a dead zone, as an auto-framing camera has: within it the head moves and the crop stays.
-A head that leaves it has its crop moved half the way to it at once, and is drawn anew: one step, where creeping along
-would make all strokes swim.
+A network answers every fraction of a pixel with other strokes, and hatching is fixed to the crop: where a crop trembles
+the whole drawing does. So a crop stays while the head moves within the dead zone. When the head leaves it, the crop
+moves half the way to the head in one frame and is drawn anew: following slowly would make all strokes swim.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ import numpy.typing as npt
 from streamtoon.pipeline.crop import Affine, square
 from streamtoon.types import Face
 
-SHIFT: Final = 0.15  # of the crop's side that a head may be off the middle, as long as its face is well inside
-ZOOM: Final = 0.25  # natural logarithm of how much larger or smaller it may be
-TURN: Final = 0.25  # radians it may be tilted
+MAX_SHIFT: Final = 0.15  # of the crop's side that a head may be off the middle, as long as its face is well inside
+MAX_LOG_ZOOM: Final = 0.25  # natural logarithm of how much larger or smaller it may be
+MAX_ROTATION: Final = 0.25  # radians it may be tilted
 
-EDGE: Final = 0.4  # of the side from the middle, where the soft border begins at the latest
-FACE: Final = 0.61  # face sizes from the middle of a square to the far end of matte.oval
+BORDER_START: Final = 0.4  # of the side from the middle, where the soft border begins at the latest
+FACE_REACH: Final = 0.61  # face sizes from the middle of a square to the far end of matte.oval
 
 F64 = npt.NDArray[np.float64]
 
@@ -48,16 +47,12 @@ class CropStabilizer:
         off = head - crop
         off[3] = math.remainder(off[3], math.tau)
         side = self._size / math.exp(crop[2])
-        room = EDGE - FACE / self._margin * math.exp(-off[2])
-        shift, zoom, turn = (
-            math.hypot(off[0], off[1]) / side / max(min(SHIFT, room), 1e-9),
-            off[2] / ZOOM,
-            off[3] / TURN,
-        )
-        beyond = max(shift, abs(zoom), abs(turn))
+        room = BORDER_START - FACE_REACH / self._margin * math.exp(-off[2])
+        shift = math.hypot(off[0], off[1]) / side / max(min(MAX_SHIFT, room), 1e-9)
+        beyond = max(shift, abs(off[2] / MAX_LOG_ZOOM), abs(off[3] / MAX_ROTATION))
         if beyond <= 1:
             return crop
-        return crop + off / 2 if beyond <= 2 and room > SHIFT else head
+        return crop + off / 2 if beyond <= 2 and room > MAX_SHIFT else head
 
     def _pose(self, affine: Affine) -> F64:
         """(4,): where the middle of the crop is in the frame, x and y in px; log of crop px a frame px; radians."""

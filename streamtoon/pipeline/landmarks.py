@@ -16,7 +16,8 @@ class Landmarks:
     Run by OpenVINO: MediaPipe's own FaceLandmarker takes this network's 468 points for 478 and scrambles them.
     """
 
-    INPUT: Final = 192  # px, what the network wants: an upright square of one and a half face boxes
+    INPUT_PX: Final = 192  # side of the upright square that the network takes
+    INPUT_FACE_SIZES: Final = 1.65  # the same side in face sizes (see crop.square): one and a half face boxes
 
     def __init__(self) -> None:
         import openvino
@@ -34,11 +35,11 @@ class Landmarks:
         import cv2
 
         size = image.shape[0]
-        side = size * 1.65 / margin
+        side = size * self.INPUT_FACE_SIZES / margin
         corner = np.array([size / 2, size * (0.5 + 0.07 / margin)]) - side / 2
-        scale = self.INPUT / side
+        scale = self.INPUT_PX / side
         affine = np.column_stack([np.eye(2) * scale, -corner * scale])
-        part = cv2.warpAffine(image, affine, (self.INPUT, self.INPUT), borderMode=cv2.BORDER_REPLICATE)
+        part = cv2.warpAffine(image, affine, (self.INPUT_PX, self.INPUT_PX), borderMode=cv2.BORDER_REPLICATE)
         self._request.infer([(part[None] / 255).astype(np.float32)])
         mesh, presence = (self._request.get_output_tensor(i).data.ravel() for i in (0, 1))
         if presence[0] < 0:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from streamtoon.pipeline.crop import square
-from streamtoon.pipeline.framing import SHIFT, TURN, ZOOM, CropStabilizer
+from streamtoon.pipeline.framing import MAX_LOG_ZOOM, MAX_ROTATION, MAX_SHIFT, CropStabilizer
 from streamtoon.types import Face
 
 SIZE, MARGIN = 256, 2.5
@@ -42,7 +42,7 @@ def test_a_head_that_moves_on_takes_its_crop_along(step):
     for x in range(300, 900, step):
         head = face(x, 200)
         affine = framing([head])[0]
-        assert np.hypot(*off_centre(affine, head)) <= SHIFT + 1e-6
+        assert np.hypot(*off_centre(affine, head)) <= MAX_SHIFT + 1e-6
     assert affine[0, 2] < framing([face(300, 200, track=7)])[0][0, 2]
 
 
@@ -52,8 +52,8 @@ def test_tilt_and_distance_stay_within_reach():
         head = face(300, 200, zoom=1 + i / 40, turn=3.0 + i / 30)  # through half a turn, where angles jump
         affine, own = framing([head])[0], square(head, MARGIN, SIZE)
         relative = affine[:, :2] @ np.linalg.inv(own[:, :2])
-        assert abs(math.log(math.hypot(*relative[:, 0]))) <= ZOOM + 1e-6
-        assert abs(math.atan2(relative[1, 0], relative[0, 0])) <= TURN + 1e-6
+        assert abs(math.log(math.hypot(*relative[:, 0]))) <= MAX_LOG_ZOOM + 1e-6
+        assert abs(math.atan2(relative[1, 0], relative[0, 0])) <= MAX_ROTATION + 1e-6
 
 
 def test_each_face_has_its_own_and_a_face_that_left_is_forgotten():
