@@ -23,6 +23,8 @@ class Settings:
     max_minutes   of a film
     ice           addresses of STUN and TURN servers; none is needed on one machine or in one network
     share         whether the page is published through Gradio's tunnel
+    engine        what draws: "auto" or an engine's name, with or without an option
+    threads       CPU threads that one person's drawing may use
     """
 
     host: str = "127.0.0.1"

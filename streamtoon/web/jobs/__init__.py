@@ -1,1 +1,1 @@
-"""Work in processes of its own, and queues for it."""
+"""Drawing photos and films, and what runs in child processes."""

@@ -54,7 +54,7 @@ def ask(job: str, **arguments: Any) -> dict[str, Any]:
 
 
 def probe(_: Tell, *, source: str) -> dict[str, Any]:
-    """Open a film and decode its first frame: frames a second, about how many, px. Raises as ``video.open`` does."""
+    """Open a film and decode its first frame: frames a second, about how many, px. Raises as ``reader.open`` does."""
     from streamtoon.film import reader
 
     with reader.open(source, threads=1) as opened:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from streamtoon import style_folder as styles
+from streamtoon import style_folder
 from streamtoon.errors import UsageError
 from streamtoon.web.sessions.folder import Folder, files_in
 from streamtoon.web.settings import Choice, Settings
@@ -68,10 +68,10 @@ class Session:
         return folder
 
     def style(self, name: str) -> str:
-        """What ``styles.load`` takes for a name on the page. Raises UsageError: nobody names a folder from outside."""
+        """The name or folder of a style on the page. Raises UsageError: nobody names a folder from outside."""
         if name in self.styles:
             return str(self.styles[name])
-        if name in styles.names():
+        if name in style_folder.names():
             return name
         raise UsageError(f"there is no style {name!r}; choose one of {', '.join(self.style_names())}")
 
@@ -81,7 +81,7 @@ class Session:
 
     def style_names(self) -> list[str]:
         """The embedded styles, then those this session brought."""
-        return [*styles.names(), *self.styles]
+        return [*style_folder.names(), *self.styles]
 
     def check(self) -> None:
         """Raise UsageError where its page was closed: what began now, nobody would end."""
