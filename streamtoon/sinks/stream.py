@@ -24,7 +24,7 @@ from streamtoon.film.encoder import fill
 from streamtoon.film.reader import ColourTags
 from streamtoon.image.letterbox import CALLS, letterbox
 from streamtoon.sinks import Send, check
-from streamtoon.sinks.stream_transport import Datagrams, Relay, Wire
+from streamtoon.sinks.streaming.stream_transport import Datagrams, Relay, Wire
 from streamtoon.types import Colour, OutputFrame
 
 SCHEMES: Final = ("udp://", "rtmp://", "rtmps://")

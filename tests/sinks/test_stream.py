@@ -23,7 +23,7 @@ from streamtoon.image.letterbox import CALLS
 from streamtoon.image.planes import from_rgb
 from streamtoon.privacy.guard import Guard
 from streamtoon.sinks import stream
-from streamtoon.sinks.stream_transport import Datagrams
+from streamtoon.sinks.streaming.stream_transport import Datagrams
 from streamtoon.types import Colour, Frame
 
 SIZE = (320, 180)

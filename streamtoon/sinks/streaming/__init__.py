@@ -1,0 +1,1 @@
+"""How a stream leaves: datagrams, and a process of its own that speaks RTMP."""
