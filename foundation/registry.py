@@ -27,12 +27,17 @@ class Registry:
         self.package: Final = package
         self.group: Final = group
 
-    def names(self) -> tuple[str, ...]:
-        """Every name, the package's own first, each part in alphabetical order. Imports nothing."""
+    def own_names(self) -> tuple[str, ...]:
+        """Names of the package's own modules, in alphabetical order. Imports nothing."""
         top, *inner = self.package.split(".")
         spec = importlib.util.find_spec(top)
         folders = [str(Path(f, *inner)) for f in (spec.submodule_search_locations if spec is not None else None) or ()]
-        own = sorted(m.name for m in pkgutil.iter_modules(folders) if not m.ispkg and not m.name.startswith("_"))
+        modules = pkgutil.iter_modules(folders)
+        return tuple(sorted(m.name for m in modules if not m.ispkg and not m.name.startswith("_")))
+
+    def names(self) -> tuple[str, ...]:
+        """Every name, the package's own first, each part in alphabetical order. Imports nothing."""
+        own = self.own_names()
         others = sorted({e.name for e in importlib.metadata.entry_points(group=self.group)} - set(own))
         return (*own, *others)
 

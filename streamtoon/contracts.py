@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -19,6 +20,10 @@ class Source(Protocol):
     """
 
     notices: list[str]
+
+    @property
+    def rate(self) -> Fraction | None:
+        """About how many frames a second there are; None where nobody knows."""
 
     @property
     def count(self) -> int | None:
@@ -38,6 +43,14 @@ class Source(Protocol):
     ) -> None: ...
 
 
+class LiveSource(Source, Protocol):
+    """A source that runs by itself: ``frames`` gives each frame when it is due, its ``seconds`` on the live clock."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the first frame, px; later ones may have others."""
+
+
 class Sink(Protocol):
     """What opens a target for the length of a ``with`` block: ``with sink as send: send(picture)``.
 
@@ -53,3 +66,29 @@ class Sink(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class Preview(Protocol):
+    """A sink for whoever runs a call: shown, asked for keys and closed in the one thread that opened it."""
+
+    def show(
+        self,
+        drawn: OutputFrame,
+        lines: Sequence[str] = (),
+        safe: bool | None = None,  # noqa: FBT001 - read beside what it stands for: show(drawn, lines, safe)
+        *,
+        mirror: bool = False,
+    ) -> None:
+        """Show a picture, with ``lines`` over it and a mark that says whether it is ``safe``."""
+
+    def key(self) -> str | None:
+        """The next thing that is asked for: "next", "card", "mirror", "passthrough-held", "quit"; None for nothing."""
+
+    def close(self) -> None:
+        """Close it; may be called twice."""
+
+
+def check_output(drawn: OutputFrame) -> None:
+    """Raise TypeError unless ``drawn`` has passed the guard: the first thing every sink does with what it is sent."""
+    if not isinstance(drawn, OutputFrame):
+        raise TypeError(f"a sink takes only a Drawn, which guard makes; this is a {type(drawn).__name__}")

@@ -11,7 +11,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from streamtoon import sinks
+from streamtoon.contracts import check_output
 from streamtoon.image.planes import from_rgb
 from streamtoon.pipeline.toon import Toon
 from streamtoon.privacy.output_gate import OutputGate
@@ -58,7 +58,7 @@ class Recorder:
 
     def __enter__(self):
         def send(drawn):
-            sinks.check(drawn)
+            check_output(drawn)
             self.sent.append((time.monotonic(), drawn))
 
         return send

@@ -86,7 +86,7 @@ def moved_film(tmp_path_factory):
 
     path = tmp_path_factory.mktemp("film") / "portrait.mp4"
     guard = Guard(private=False)
-    with sinks.write(str(path), rate=Fraction(30)) as send:
+    with sinks.open(str(path), sinks.Options(rate=Fraction(30))) as send:
         for frame in source.read("portrait:24@640x360"):
             send(guard(frame, None, 0))
     return path

@@ -91,7 +91,7 @@ def bench(target: str | None, make_toon: Callable[[Meter], Toon], threads: int) 
 
 def portrait_film(path: Path, threads: int, clip: str = PORTRAIT_CLIP) -> Path:
     """The portrait clip as a film."""
-    sink = sinks.write(str(path), encoding=Encoding(threads=threads), rate=Fraction(portrait.FPS))
+    sink = sinks.open(str(path), sinks.Options(encoding=Encoding(threads=threads), rate=Fraction(portrait.FPS)))
     with sink as send:
         for drawn in _unchanged(portrait.read(clip)):
             send(drawn)
@@ -112,7 +112,7 @@ def _floor(source: Path, drawn: Path, output: Path, threads: int) -> float:
     with reader.open(source, threads=threads) as film, reader.open(drawn, threads=threads) as pictures:
         if film.size != pictures.size:
             raise UsageError(f"{source}: the floor needs an even width and height, this film has {film.size}")
-        sink = sinks.write(str(output), film, encoding=Encoding(threads=threads))
+        sink = sinks.open(str(output), sinks.Options(film, encoding=Encoding(threads=threads)))
         ready = _unchanged(pictures.frames())
         with sink as send, closing(every(film.frames())) as read:
             while chunk := [_copy(d) for _, d in zip(range(CHUNK_FRAMES), ready, strict=False)]:

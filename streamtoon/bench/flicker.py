@@ -104,7 +104,7 @@ def _exact_pipeline(toon: Toon) -> float:
             a, b = (np.vstack([portrait.motion(i, 1280, 720), [0, 0, 1]]) for i in (frame.index - 1, frame.index))
             flow = (b @ np.linalg.inv(a))[:2]
             expected = cv2.warpAffine(before, flow, (1280, 720), flags=cv2.INTER_LINEAR)
-            x, y = portrait.motion(frame.index, 1280, 720) @ (*portrait.FACE, 1)
+            x, y = portrait.motion(frame.index, 1280, 720) @ (*portrait.FACE_CENTRE, 1)
             face = np.s_[int(y) - 150 : int(y) + 150, int(x) - 120 : int(x) + 120]
             differences.append(np.abs(drawn[face].astype(float) - expected[face]).mean())
         before = drawn

@@ -16,11 +16,11 @@ from typing import Final
 import numpy as np
 
 from streamtoon.bench.convert import peak_mb, portrait_film
+from streamtoon.contracts import check_output
 from streamtoon.film import reader
 from streamtoon.pipeline.timings import VERBS, Meter
 from streamtoon.pipeline.toon import Toon
 from streamtoon.privacy.output_gate import OutputGate
-from streamtoon.sinks import check
 from streamtoon.sources.pacing import play_in_real_time
 from streamtoon.types import Frame, OutputFrame
 from streamtoon.workflows.live import Live
@@ -62,7 +62,7 @@ class Counter:
     """A sink that counts and keeps nothing."""
 
     def __enter__(self) -> Callable[[OutputFrame], None]:
-        return check
+        return check_output
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         pass

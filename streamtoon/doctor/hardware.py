@@ -117,13 +117,13 @@ def gpu(root: Path) -> Iterator[Finding]:
 
 def cameras(root: Path) -> Iterator[Finding]:
     """Those that live would take, with what they offer."""
-    from streamtoon.sources import webcam
+    from streamtoon.devices.cameras import list_cameras
 
     if sys.platform != "linux":
         what = f"{platform.system()} tells no camera without switching it on"
         yield Finding("camera", "missing", what, "streamtoon live --source webcam:0  # tries the first")
         return
-    found = webcam.cameras(root)
+    found = list_cameras(root)
     for camera in found:
         node = root / camera.path[1:]
         name = f"{camera.path}, {camera.name}"
@@ -151,24 +151,24 @@ def _modes(modes: list[v4l2.Mode]) -> str:
 
 def virtual_camera(root: Path) -> Iterator[Finding]:
     """pyvirtualcam, and the devices it could write to."""
-    from streamtoon.sinks import virtualcam
+    from streamtoon.devices import loopback
 
     if importlib.util.find_spec("pyvirtualcam"):
         yield Finding("pyvirtualcam", "ok", metadata.version("pyvirtualcam"))
     else:
-        yield Finding("pyvirtualcam", "missing", "it is not installed", virtualcam.PIP)
+        yield Finding("pyvirtualcam", "missing", "it is not installed", loopback.PACKAGE_COMMAND)
     if sys.platform != "linux":
         what = f"OBS Studio brings it on {platform.system()}; whether it is there cannot be seen"
-        yield Finding("virtual camera", "missing", what, virtualcam.ELSEWHERE)
+        yield Finding("virtual camera", "missing", what, loopback.OBS_ADVICE)
         return
-    again = virtualcam.RELOAD.replace(" && ", "\n")
-    found = virtualcam.loopbacks(root)
-    if not found and (root / virtualcam.MODULE).is_dir():
+    again = loopback.RELOAD_COMMAND.replace(" && ", "\n")
+    found = loopback.list_loopbacks(root)
+    if not found and (root / loopback.MODULE_FOLDER).is_dir():
         yield Finding("virtual camera", "missing", "v4l2loopback is loaded and has no device", again)
     elif not found:
         listed = "/v4l2loopback.ko" in _read(root / "lib/modules" / platform.release() / "modules.dep")
         what = f"v4l2loopback is not {'loaded' if listed else 'installed'}"
-        fix = virtualcam.LOAD if listed else f"{virtualcam.INSTALL}\n{virtualcam.LOAD}"
+        fix = loopback.LOAD_COMMAND if listed else f"{loopback.INSTALL_COMMAND}\n{loopback.LOAD_COMMAND}"
         yield Finding("virtual camera", "missing", what, fix)
     for device in found:
         if not device.writable:
@@ -183,11 +183,11 @@ def virtual_camera(root: Path) -> Iterator[Finding]:
 
 def _way_in(node: Path) -> str:
     """What opens a device's node for us; empty where it is open."""
-    from streamtoon.sinks import virtualcam
+    from streamtoon.devices import loopback
 
     if not node.exists():  # a container sees the devices of its host, but not their nodes
         return f"docker run --device /dev/{node.name} ...  # hands it into the container"
-    return "" if os.access(node, os.R_OK | os.W_OK) else f"{virtualcam.JOIN}  # then log in again"
+    return "" if os.access(node, os.R_OK | os.W_OK) else f"{loopback.JOIN_GROUP_COMMAND}  # then log in again"
 
 
 def display() -> Iterator[Finding]:

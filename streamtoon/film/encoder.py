@@ -20,7 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from streamtoon.errors import UsageError
-from streamtoon.film.reader import ColourTags, samples
+from streamtoon.film.frames import ColourTags, samples
 from streamtoon.types import U8
 
 FRAME_DURATION: Final = 1 << 8  # AV_CODEC_FLAG_FRAME_DURATION: hand the frames' durations on to the packets

@@ -3,54 +3,30 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Final, Self
 
 import av
-import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.sidedata.sidedata import Type
 from av.stream import Stream
 from av.video.frame import VideoFrame
-from av.video.plane import VideoPlane
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
 from streamtoon.errors import SourceError
 from streamtoon.film.container import film_streams, open_address, open_container, read_packets, shown
-from streamtoon.film.rotation import Orientation, from_matrix, unpack
-from streamtoon.types import U8, Colour, Frame, Matrix
+from streamtoon.film.frames import PlaneReader
+from streamtoon.types import Frame
 
-PLANAR: Final = frozenset({"yuv420p", "yuvj420p", "yuva420p"})  # their first three planes are used as they lie
-MATRICES: Final[dict[int, Matrix]] = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020"}  # ITU-T H.273
-TAGS: Final[dict[Matrix, int]] = {"bt601": 6, "bt709": 1, "bt2020": 9}
-HD: Final = 720  # from this height on colours are BT.709 where the film does not say, as players assume
 AVI: Final = "avi"  # has times of decoding only
 MATROSKA: Final = "matroska,webm"
 MOV: Final = "mov,mp4,m4a,3gp,3g2,mj2"
-SLACK: Final = Fraction(1, 5)  # seconds by which headers of sound films miss their end
-RUBBISH: Final = 4096  # bytes between two packets of a Matroska file that are no longer headers
-
-
-@dataclass(frozen=True, slots=True)
-class ColourTags:
-    """What a film says of its colours: ITU-T H.273 code points, 2 (0 for the range) where it says nothing."""
-
-    range: int = 0
-    matrix: int = 2
-    primaries: int = 2
-    transfer: int = 2
-
-    @classmethod
-    def of(cls, colour: Colour) -> Self:
-        """The tags a film of our own making needs."""
-        return cls(int(ColorRange.JPEG if colour.full_range else ColorRange.MPEG), TAGS[colour.matrix])
+HEADER_SLACK_S: Final = Fraction(1, 5)  # by which headers of sound films miss their end
+MAX_HEADER_BYTES: Final = 4096  # between two packets of a Matroska file: more is damage
 
 
 class Film:
@@ -81,7 +57,6 @@ class Film:
         self._read = (0, 0)  # where in the file the last packet began and ended
         self._cut = ""
         self._dts: deque[int] = deque()
-        self._reformatter = VideoReformatter()
         self.container = open_address(path) if isinstance(path, str) else open_container(path)
         try:
             self._stream = self._choose(stream)
@@ -113,37 +88,14 @@ class Film:
     def _describe(self, first: VideoFrame | None) -> VideoFrame:
         if first is None:
             raise SourceError(f"cannot read {self._told}: not one frame of it can be decoded; give a film that plays")
-        stream, form = self._stream, first.format
-        self._coded = (first.width, first.height)
-        self.matrix = None
-        turn: Orientation | None = Orientation()
-        beside: Mapping[Any, Any] = cast(Any, first.side_data)
-        if Type.DISPLAYMATRIX in beside:
-            self.matrix = unpack(bytes(beside[Type.DISPLAYMATRIX]))
-            turn = from_matrix(self.matrix)
-        if turn is None:
-            self.notices.append("the film is not turned by quarters: faces are sought in it as it lies")
-        self.turn = turn or Orientation()
-        self.size = self._coded[::-1] if self.turn.transpose else self._coded
+        stream = self._stream
+        self._planes = PlaneReader(first, self.notices)
+        self.matrix, self.turn = self._planes.matrix, self._planes.turn
+        self.colour, self.tags = self._planes.colour, self._planes.tags
+        self.size = first.width, first.height
+        if self.turn.transpose:
+            self.size = first.height, first.width
         self.aspect = stream.sample_aspect_ratio or None
-        self._rgb = form.is_rgb or form.has_palette or form.name.startswith("xyz")
-        full = not self._rgb and (form.name.startswith("yuvj") or first.color_range == ColorRange.JPEG)
-        matrix = int(first.colorspace)
-        self.colour = Colour(MATRICES.get(matrix, "bt709" if first.height >= HD else "bt601"), full)
-        self.tags = ColourTags(
-            int(ColorRange.JPEG) if full else int(first.color_range),
-            matrix,
-            int(first.color_primaries),
-            int(first.color_trc),
-        )
-        if self._rgb:  # the matrix is then ours, so the film has to say it
-            self.tags = replace(ColourTags.of(self.colour), primaries=self.tags.primaries, transfer=self.tags.transfer)
-        if form.name not in PLANAR:
-            self.notices.append(f"pictures are brought from {form.name} to yuv420p")
-        if any(c.is_alpha for c in form.components) and first.to_ndarray(format="rgba")[..., 3].min() < 255:
-            self.notices.append("transparency is left out")
-        if first.interlaced_frame:
-            self.notices.append("interlaced pictures are kept, but marked as progressive")
         length = stream.duration * self.time_base if stream.duration else _length(self.container)
         guess = round(length * (stream.average_rate or self.rate)) if length else 0
         self.count = min(stream.frames or guess, guess or stream.frames) or None
@@ -172,19 +124,20 @@ class Film:
     def frames(self) -> Iterator[Frame]:
         """Every frame that decodes, in presentation order, upright, with its exact time."""
         decoded, self._first = self._first, None
-        ahead = Fraction(0)
+        expected = Fraction(0)  # when the next frame is due, where it does not say so itself
         index = 0
         while decoded is not None:
             base = decoded.time_base or self.time_base
             tick = self._tick(decoded)
-            seconds = ahead if tick is None else tick * base
+            seconds = expected if tick is None else tick * base
             self.last_seconds = decoded.duration * base if decoded.duration else 1 / self.rate
-            ahead = seconds + self.last_seconds
-            yield Frame(self._planes(decoded), "yuv420p", index, seconds, self.colour, duration=self.last_seconds)
+            expected = seconds + self.last_seconds
+            planes = self._planes.read(decoded)
+            yield Frame(planes, "yuv420p", index, seconds, self.colour, duration=self.last_seconds)
             index += 1
             decoded = next(self._decoded, None)
         promised = self._promised()
-        if promised and self._end is not None and self._end < promised - SLACK:
+        if promised and self._end is not None and self._end < promised - HEADER_SLACK_S:
             self._cut = f"it breaks off after {float(self._end):.1f} of {float(promised):.1f} s"
 
     def _tick(self, frame: VideoFrame) -> int | None:
@@ -227,51 +180,16 @@ class Film:
         if packet.size and start is not None:
             end = (start + (packet.duration or 0)) * packet.time_base
             self._end = end if self._end is None else max(self._end, end)
-        if packet.pos is not None and self.container.format.name == MATROSKA:  # whose reader skips rubbish silently
+        if (
+            packet.pos is not None and self.container.format.name == MATROSKA
+        ):  # whose reader skips what is damaged silently
             first, behind = self._read
-            self._lost += behind and packet.pos - behind > RUBBISH
+            self._lost += behind and packet.pos - behind > MAX_HEADER_BYTES
             laced = packet.pos == first  # several packets in one block
             self._read = (packet.pos, (behind if laced else packet.pos) + packet.size)
 
     def _count_lost(self) -> None:
         self._lost += 1
-
-    def _planes(self, frame: VideoFrame) -> tuple[U8, ...]:
-        if frame.format.name not in PLANAR or (frame.width, frame.height) != self._coded:
-            frame = self._converted(frame)
-        planes = tuple(_view(p) for p in frame.planes[:3])
-        return tuple(self.turn.upright(p) for p in planes) if self.turn else planes
-
-    def _converted(self, frame: VideoFrame) -> VideoFrame:
-        if (frame.width, frame.height) != self._coded:
-            notice = f"frames change their size on the way: all are brought to {self._coded[0]}x{self._coded[1]} px"
-            if notice not in self.notices:
-                self.notices.append(notice)
-        ours = ColorRange.JPEG if self.colour.full_range else ColorRange.MPEG
-        matrix = {"bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}.get(self.colour.matrix, Colorspace.ITU601)
-        return self._reformatter.reformat(
-            frame,
-            *self._coded,
-            "yuv420p",
-            interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND,
-            src_colorspace=None if self._rgb else matrix,
-            dst_colorspace=matrix,
-            src_color_range=ColorRange.JPEG if self._rgb else ours,
-            dst_color_range=ours,
-            threads=1,
-        )
-
-
-def samples(plane: VideoPlane) -> U8:
-    """(rows, bytes a row) of a plane of 8-bit samples, padding and all, where they lie; keeps the frame alive."""
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, abs(plane.line_size))
-    return rows[::-1] if plane.line_size < 0 else rows
-
-
-def _view(plane: VideoPlane) -> U8:
-    view = samples(plane)[:, : plane.width]
-    view.flags.writeable = False  # the decoder still predicts from them
-    return view
 
 
 def _length(container: InputContainer) -> Fraction | None:
@@ -284,14 +202,3 @@ def open(target: str | Path, stream: int | None = None, threads: int = 2) -> Fil
     Raises UsageError where there is no such file, SourceError where not one frame of it can be decoded.
     """
     return Film(Path(target), stream, threads)
-
-
-def read(target: str) -> Iterator[Frame]:
-    """Frames of the film at ``target``; raises as ``open`` does, at once."""
-    film = open(target)
-
-    def frames() -> Iterator[Frame]:
-        with film:
-            yield from film.frames()
-
-    return frames()

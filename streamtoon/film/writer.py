@@ -16,14 +16,16 @@ from av.packet import Packet
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from streamtoon.contracts import Send, check_output
 from streamtoon.errors import SinkError, SourceError, UsageError
 from streamtoon.film.container import open_container
 from streamtoon.film.encoder import Encoder, Encoding, choose
-from streamtoon.film.reader import ColourTags, Film
+from streamtoon.film.frames import ColourTags
+from streamtoon.film.reader import Film
 from streamtoon.film.rotation import Orientation
+from streamtoon.film.target import check_target
 from streamtoon.film.track_copy import SourceTracks, of_the_disk
 from streamtoon.image.planes import from_rgb
-from streamtoon.sinks import Send, check, check_target
 from streamtoon.types import OutputFrame
 
 CONTAINERS: Final = {
@@ -76,8 +78,8 @@ class VideoSink:
         return self.send
 
     def send(self, drawn: OutputFrame) -> None:
-        """Encode ``drawn``. Raises TypeError for anything but a Drawn, SinkError where it cannot be written."""
-        check(drawn)
+        """Encode ``drawn``. Raises TypeError for anything but an OutputFrame, SinkError where it cannot be written."""
+        check_output(drawn)
         with self._writing():
             if self._output is None:
                 self._output = Output(self, drawn)

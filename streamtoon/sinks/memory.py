@@ -1,10 +1,11 @@
-"""Keeps what is sent in a list: for tests, and for whoever wants the pictures themselves."""
+"""``memory:`` - keeps what is sent in a list: for tests, and for whoever wants the pictures themselves."""
 
 from __future__ import annotations
 
 from types import TracebackType
 
-from streamtoon.sinks import Send, check
+from streamtoon.contracts import Send, check_output
+from streamtoon.sinks import Options
 from streamtoon.types import OutputFrame
 
 
@@ -16,8 +17,8 @@ class Memory:
         self.drawn: list[OutputFrame] = []
 
     def send(self, drawn: OutputFrame) -> None:
-        """Keep ``drawn``. Raises TypeError for anything but a Drawn."""
-        check(drawn)
+        """Keep ``drawn``. Raises TypeError for anything but an OutputFrame."""
+        check_output(drawn)
         self.drawn.append(drawn)
 
     def __enter__(self) -> Send:
@@ -29,7 +30,7 @@ class Memory:
         pass
 
 
-def write(target: str = "memory:") -> Memory:
-    """A sink that only remembers; ``target`` is ``memory:``."""
-    del target
+def open(target: str, options: Options) -> Memory:  # noqa: A001 - as in ``av.open``
+    """A sink that only remembers, whatever is asked of it."""
+    del target, options
     return Memory()

@@ -6,143 +6,47 @@ and ``virtualcam:NAME`` take that one. Never is a device written to that was not
 
 from __future__ import annotations
 
-import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
-import cv2
 import numpy as np
 
+from streamtoon.contracts import Send, check_output
+from streamtoon.devices.loopback import OBS_ADVICE, PACKAGE_COMMAND, SCHEME, find_device
 from streamtoon.errors import SinkError, UsageError
 from streamtoon.image.letterbox import CALLS, letterbox, pack
 from streamtoon.image.planes import to_rgb
-from streamtoon.sinks import Send, check
-from streamtoon.sources.webcam import OURS, devices, is_loopback
+from streamtoon.sinks import LiveOptions
 from streamtoon.types import U8, OutputFrame
-
-SCHEME: Final = "virtualcam:"
-MODULE: Final = "sys/module/v4l2loopback"
-LOAD: Final = f"sudo modprobe v4l2loopback devices=1 video_nr=10 card_label={OURS} exclusive_caps=1"
-RELOAD: Final = f"sudo modprobe -r v4l2loopback && {LOAD}"
-INSTALL: Final = "sudo apt install v4l2loopback-dkms"
-JOIN: Final = "sudo usermod -aG video $USER"
-PIP: Final = 'pip install "streamtoon[live]"'
-ELSEWHERE: Final = "install OBS Studio and start its virtual camera once"
-
-
-@dataclass(frozen=True, slots=True)
-class Loopback:
-    """A device of v4l2loopback's.
-
-    path       as programs open it
-    label      as programs show it
-    exclusive  whether it shows itself as a camera and nothing else: browsers and Zoom list no other
-    writable   whether we may write to it
-    """
-
-    path: str
-    label: str
-    exclusive: bool
-    writable: bool
-
-    def __str__(self) -> str:
-        return f"{self.path} ({self.label})"
-
-
-def loopbacks(system: Path = Path("/")) -> list[Loopback]:
-    """v4l2loopback's devices, by number; ``system`` is where sys/ and dev/ are."""
-    found = [camera for camera, folder in devices(system) if is_loopback(folder)]
-    flags, numbers = (_parameter(system, name) for name in ("exclusive_caps", "video_nr"))
-    made = []
-    for place, device in enumerate(found):
-        # the flags lie in the order the devices were made in
-        at = numbers.index(str(device.index)) if str(device.index) in numbers else place
-        exclusive = flags[at] in ("Y", "1") if at < len(flags) else True  # not told
-        node = system / device.path[1:]
-        made.append(Loopback(device.path, device.name, exclusive, os.access(node, os.R_OK | os.W_OK)))
-    return made
-
-
-def _parameter(system: Path, name: str) -> list[str]:
-    """What v4l2loopback was loaded with, an entry a device; empty where it does not tell."""
-    try:
-        return (system / MODULE / "parameters" / name).read_text(encoding="ascii").strip().split(",")
-    except OSError:
-        return []
-
-
-def _device(target: str, system: Path) -> tuple[str | None, list[str]]:
-    """Which device, None for whichever is installed; and what is not as it should be.
-
-    Raises SinkError where there is none, or none that may be written to.
-    """
-    wanted = target.removeprefix(SCHEME).strip()
-    if not sys.platform.startswith("linux"):
-        return wanted or None, []
-    found = loopbacks(system)
-    if not found:
-        loaded = (system / MODULE).exists()
-        why = "v4l2loopback has made no device" if loaded else "v4l2loopback is not loaded"
-        raise SinkError(
-            f"cannot write {target}: {why}; run: {RELOAD if loaded else LOAD}"
-            + ("" if loaded else f" (where it is not installed: {INSTALL})")
-        )
-    chosen = _choose(target, wanted, found)
-    if not chosen.writable:
-        raise SinkError(f"cannot write {target}: no permission for {chosen.path}; run: {JOIN}, then log in again")
-    if chosen.exclusive:
-        return chosen.path, []
-    hidden = f"{chosen.path} is loaded without exclusive_caps=1, so browsers and Zoom do not list it"
-    if not wanted:
-        raise SinkError(
-            f"cannot write {target}: {hidden}; run: {RELOAD}, or name it to use it as it is: {SCHEME}{chosen.path}"
-        )
-    return chosen.path, [f"{hidden}; run: {RELOAD}"]
-
-
-def _choose(target: str, wanted: str, found: list[Loopback]) -> Loopback:
-    name = (wanted or OURS).casefold()
-    for device in found:
-        if wanted == device.path or name == device.label.casefold():
-            return device
-    parts = [d for d in found if name in d.label.casefold()] or (found if not wanted else [])
-    if len(parts) == 1:
-        return parts[0]
-    names = ", ".join(map(str, found))
-    if wanted and not parts:
-        raise SinkError(f"cannot write {target}: it is no device of v4l2loopback's; choose one of {names}")
-    raise SinkError(f"cannot write {target}: it may be any of {names}; name one: {SCHEME}{found[0].path}")
 
 
 def _import() -> Any:
     try:
         import pyvirtualcam
     except ImportError:
-        raise UsageError(f"a virtual camera needs pyvirtualcam, which is not installed; run: {PIP}") from None
+        raise UsageError(
+            f"a virtual camera needs pyvirtualcam, which is not installed; run: {PACKAGE_COMMAND}"
+        ) from None
     return pyvirtualcam
 
 
 class VirtualCamera:
-    """A virtual camera being fed; ``write`` makes one and says what its arguments mean.
+    """A virtual camera being fed; ``open_live`` makes one and says what its arguments mean.
 
     device   where it is written to, once it is open
     notices  what is not as it should be, one line each
     """
 
-    def __init__(
-        self, target: str, size: tuple[int, int], fps: float, *, mirror: bool, backend: str | None, system: Path
-    ) -> None:
+    def __init__(self, target: str, size: tuple[int, int], fps: float, *, backend: str | None, system: Path) -> None:
         self._pyvirtualcam = _import()
-        self.target, self.size, self.fps, self.mirror = (
-            target,
-            (size[0] + size[0] % 2, size[1] + size[1] % 2),
-            fps,
-            mirror,
-        )
-        self.device, self.notices = _device(target, system) if backend is None else (_named(target), [])
+        self.target, self.fps = target, fps
+        self.size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
+        if backend is None:
+            self.device, self.notices = find_device(target, system)
+        else:
+            self.device, self.notices = target.removeprefix(SCHEME).strip() or None, []
         if self.size != size:
             self.notices.append(f"a virtual camera needs even sizes: {self.size[0]}x{self.size[1]} px")
         self._backend = backend
@@ -161,15 +65,13 @@ class VirtualCamera:
                 continue
             self.device = self._camera.device
             return self.send
-        fix = "close the program that writes to it" if sys.platform.startswith("linux") else ELSEWHERE
+        fix = "close the program that writes to it" if sys.platform.startswith("linux") else OBS_ADVICE
         raise SinkError(f"cannot write {self.target}: {' / '.join(reasons)}; {fix}")
 
     def send(self, drawn: OutputFrame) -> None:
-        """Show ``drawn`` until the next. Raises TypeError for anything but a Drawn, SinkError where it fails."""
-        check(drawn)
+        """Show ``drawn`` until the next. Raises TypeError for anything but an OutputFrame, SinkError where it fails."""
+        check_output(drawn)
         planes = letterbox(drawn, self.size)
-        if self.mirror:
-            planes = tuple(np.asarray(cv2.flip(p, 1), np.uint8) for p in planes)
         try:
             self._camera.send(self._samples(planes))
         except (RuntimeError, OSError) as error:
@@ -187,29 +89,17 @@ class VirtualCamera:
         self._camera.close()
 
 
-def _named(target: str) -> str | None:
-    return target.removeprefix(SCHEME).strip() or None
-
-
-def write(
-    target: str,
-    *,
-    size: tuple[int, int],
-    fps: float,
-    mirror: bool = False,
-    backend: str | None = None,
-    system: Path = Path("/"),
+def open_live(
+    target: str, options: LiveOptions, *, backend: str | None = None, system: Path = Path("/")
 ) -> VirtualCamera:
     """A sink that is a camera to other programs.
 
     target   virtualcam:, virtualcam:/dev/videoN, or virtualcam:NAME (part of the label; elsewhere than on Linux all)
-    size     width and height in px; an odd one is made even
-    fps      pictures a second that will be sent, about
-    mirror   whether left and right are exchanged
+    options  of an odd size the next even one is taken
     backend  one of pyvirtualcam's, by name, whose devices are not looked at first; None for the system's own
     system   where sys/ and dev/ are
 
     Raises UsageError where pyvirtualcam is missing, SinkError where there is no such device or it must not be written
     to; entering and sending raise SinkError.
     """
-    return VirtualCamera(target, size, fps, mirror=mirror, backend=backend, system=system)
+    return VirtualCamera(target, options.size, options.fps, backend=backend, system=system)

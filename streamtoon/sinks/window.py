@@ -14,27 +14,29 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Final
 
 import cv2
 import numpy as np
 
+from foundation.environment import environment
+from streamtoon.contracts import check_output
 from streamtoon.errors import SinkError
 from streamtoon.image.letterbox import letterbox, pack
-from streamtoon.sinks import Send, check
 from streamtoon.types import U8, OutputFrame
 
-LARGEST: Final = (960, 720)  # px: more would cost more than it shows
-KEYS: Final = {"n": "next", "c": "card", " ": "card", "m": "mirror", "q": "quit", "\x1b": "quit"}
-HOLD: Final = "p"
+MAX_SIZE: Final = (960, 720)  # px: more would cost more than it shows
+KEY_MEANINGS: Final = {"n": "next", "c": "card", " ": "card", "m": "mirror", "q": "quit", "\x1b": "quit"}
+PASSTHROUGH_KEY: Final = "p"
 PASSTHROUGH: Final = "passthrough-held"
-FIRST_GAP: Final = 0.7  # seconds in which a held key repeats at first,
-NEXT_GAP: Final = 0.3  # and then; a key let go is found out so much later
-REPEATS: Final = 3  # key strokes that make a hold: somebody who taps twice does not mean it
+FIRST_REPEAT_S: Final = 0.7  # in which a held key repeats at first,
+NEXT_REPEAT_S: Final = 0.3  # and then; a key let go is found out so much later
+HOLD_STROKES: Final = 3  # that make a hold: somebody who taps twice does not mean it
 GREEN: Final = (64, 160, 32)  # BGR
 RED: Final = (48, 32, 208)
 WHITE: Final = (255, 255, 255)
+# OpenCV's wheels bring no other platform, and Qt ends the process over one it has not
+QT_PLATFORM: Final = {"QT_QPA_PLATFORM": "xcb"}
 FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -55,11 +57,11 @@ class Hold:
     @property
     def held(self) -> bool:
         """Whether it still is."""
-        return self._strokes >= REPEATS and self._clock() - self._newest <= self._gap
+        return self._strokes >= HOLD_STROKES and self._clock() - self._newest <= self._gap
 
     @property
     def _gap(self) -> float:
-        return FIRST_GAP if self._strokes < 2 else NEXT_GAP
+        return FIRST_REPEAT_S if self._strokes < 2 else NEXT_REPEAT_S
 
 
 class Window:
@@ -97,9 +99,9 @@ class Window:
         safe    the mark over it: True for SAFE in green, False for PASSTHROUGH in red, None for none
         mirror  whether the picture, not the writing, is shown as in a mirror
 
-        Raises TypeError for anything but a Drawn, SinkError where the window cannot be opened.
+        Raises TypeError for anything but an OutputFrame, SinkError where the window cannot be opened.
         """
-        check(drawn)
+        check_output(drawn)
         if self.closed:
             return
         self._same_thread()
@@ -107,9 +109,9 @@ class Window:
             self._size = self._open(drawn)
         cv2.imshow(self.title, painted(drawn, self._size, lines, safe=safe, mirror=mirror))
         code = cv2.pollKey()
-        if code >= 0 and code & 0xFF == ord(HOLD):
+        if code >= 0 and code & 0xFF == ord(PASSTHROUGH_KEY):
             self._hold.stroke()
-        elif code >= 0 and (key := KEYS.get(chr(code & 0xFF).lower())):
+        elif code >= 0 and (key := KEY_MEANINGS.get(chr(code & 0xFF).lower())):
             self._keys.append(key)
         try:
             self.closed = cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1
@@ -136,10 +138,11 @@ class Window:
         self.closed = True
 
     def _open(self, drawn: OutputFrame) -> tuple[int, int]:
-        scale = min(1.0, LARGEST[0] / drawn.width, LARGEST[1] / drawn.height)
+        scale = min(1.0, MAX_SIZE[0] / drawn.width, MAX_SIZE[1] / drawn.height)
         size = (max(2, round(drawn.width * scale / 2) * 2), max(2, round(drawn.height * scale / 2) * 2))
         try:
-            cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+            with environment(QT_PLATFORM if sys.platform.startswith("linux") else {}):  # which Qt reads here, once
+                cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             cv2.resizeWindow(self.title, *size)
         except cv2.error as error:  # a build without windows
             raise SinkError(f"cannot open a window: {error.err or error}; leave the preview out") from None
@@ -191,7 +194,6 @@ def no_screen() -> str:
     """Why no window can be opened, "" where one can. Without a screen Qt does not raise: it ends the process."""
     if not sys.platform.startswith("linux"):
         return ""
-    os.environ["QT_QPA_PLATFORM"] = "xcb"  # OpenCV brings no other, and Qt ends the process over one it has not
     if not os.environ.get("DISPLAY"):
         return "there is no screen here (DISPLAY is not set)"
     try:
@@ -217,41 +219,7 @@ def _keep_events() -> None:
             ctypes.CDLL("libX11-xcb.so.1", mode=ctypes.RTLD_GLOBAL)
 
 
-class WindowSink:
-    """A window as a sink: the picture and nothing over it. The thread that enters it owns the window.
-
-    ``send`` shows at once in that thread; in another it leaves the picture to ``refresh``.
-    """
-
-    def __init__(self, title: str) -> None:
-        self.notices: list[str] = []
-        self.window = Window(title)
-        self._newest: OutputFrame | None = None
-
-    def __enter__(self) -> Send:
-        return self.send
-
-    def send(self, drawn: OutputFrame) -> None:
-        """Show ``drawn``. Raises TypeError for anything but a Drawn, SinkError once the window is closed."""
-        check(drawn)
-        if self.window.closed:
-            raise SinkError("cannot show any more: the window was closed; leave window: out to do without it")
-        self._newest = drawn
-        if threading.get_ident() == self.window.thread:
-            self.refresh()
-
-    def refresh(self) -> str | None:
-        """Show the newest picture and give the key, as Window.key does; for the thread that owns the window."""
-        if self._newest is not None:
-            self.window.show(self._newest)
-        return self.window.key()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.window.close()
-
-
-def write(target: str = "window:") -> WindowSink:
-    """A sink that shows pictures in a window, ``window:TITLE``. Raises SinkError where there is no screen."""
-    return WindowSink(target.removeprefix("window:") or "streamtoon")
+def open_preview(target: str) -> Window:
+    """The preview, to be used in this thread alone; ``target`` is ``window:``. Raises SinkError without a screen."""
+    del target
+    return Window()

@@ -19,16 +19,27 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from streamtoon.errors import SourceError, UsageError
 from streamtoon.image import shots
-from streamtoon.sources import PICTURES
 from streamtoon.types import U8, Frame
 
+SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 # Mean difference of two thumbnails up to which they are of one shot. Neighbours in films differ by up to 4 grey levels,
 # portraits of different people in the same pose before the same wall by 13 and more.
 SAME_SHOT_GREY_LEVELS: Final = 10.0
-RATE: Final = 25  # pictures a second, where a folder becomes a film
-DEEP: Final = frozenset({"I", "I;16", "I;16B", "I;16L"})  # 16 bits of grey, which Pillow would cut off at 255
+FOLDER_FPS: Final = 25  # where a folder becomes a film
+GREY_16_BIT_MODES: Final = frozenset({"I", "I;16", "I;16B", "I;16L"})  # which Pillow would cut off at 255
 
 _Look = tuple[tuple[int, ...], str, U8]  # shape, name without its numbers, thumbnail
+
+
+def is_pictures(target: str) -> bool:
+    """Whether ``target`` names a folder or one picture rather than a film."""
+    path = Path(target)
+    return target.endswith("/") or path.is_dir() or path.suffix.lower() in SUFFIXES
+
+
+def takes(target: str) -> bool:
+    """Whether ``target`` is a folder or a picture of this computer."""
+    return "://" not in target and is_pictures(target)
 
 
 class Pictures:
@@ -36,6 +47,7 @@ class Pictures:
 
     paths    the files, in order
     count    how many there are
+    rate     how many a second are shown, where they become a film
     notices  what was changed on the way, one line each
     damage   what could not be read, once ``frames`` has ended; None where all could
     """
@@ -43,6 +55,7 @@ class Pictures:
     def __init__(self, target: Path) -> None:
         self.paths = _list(target)
         self.count = len(self.paths)
+        self.rate = Fraction(FOLDER_FPS)
         self.notices: list[str] = []
         self.damage: str | None = None
         self._alone = not target.is_dir()
@@ -70,7 +83,7 @@ class Pictures:
             now = (rgb.shape, re.sub(r"\d+", "0", path.name), shots.thumbnail(rgb))
             shot += before is not None and not _goes_on(before, now)
             before = now
-            at, duration = Fraction(index, RATE), Fraction(1, RATE)
+            at, duration = Fraction(index, FOLDER_FPS), Fraction(1, FOLDER_FPS)
             yield Frame((rgb,), "rgb24", index, at, duration=duration, still=self._alone, shot=shot)
         if len(broken) == self.count:
             raise SourceError(f"cannot read {self.paths[0].parent}: not one picture in it can be read")
@@ -85,9 +98,9 @@ def _goes_on(before: _Look, now: _Look) -> bool:
 
 def _list(target: Path) -> list[Path]:
     if target.is_dir():
-        paths = [p for p in target.iterdir() if p.suffix.lower() in PICTURES and not p.name.startswith(".")]
+        paths = [p for p in target.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
         if not paths:
-            raise SourceError(f"cannot read {target}: there is no picture in it ({' '.join(sorted(PICTURES))})")
+            raise SourceError(f"cannot read {target}: there is no picture in it ({' '.join(sorted(SUFFIXES))})")
         return sorted(paths, key=_counted)
     try:
         with target.open("rb"):
@@ -117,7 +130,7 @@ def load(path: Path) -> U8:
 def pixels(image: Image.Image) -> U8:
     """(h, w, 3) RGB of an opened picture, as ``load`` gives it. Raises what Pillow raises where it is damaged."""
     picture: Image.Image = ImageOps.exif_transpose(image)
-    if picture.mode in DEEP:
+    if picture.mode in GREY_16_BIT_MODES:
         return np.repeat((np.asarray(picture, np.uint32) >> 8).astype(np.uint8)[..., None], 3, axis=2)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
@@ -125,11 +138,10 @@ def pixels(image: Image.Image) -> U8:
     return np.asarray(picture.convert("RGB"))
 
 
-def open(target: str | Path) -> Pictures:  # noqa: A001 - as in ``Image.open``
-    """A picture or a folder of pictures. Raises UsageError where there is none, SourceError where it is empty."""
+def open(target: str | Path, *, threads: int = 1) -> Pictures:  # noqa: A001 - as in ``Image.open``
+    """A picture or a folder of pictures, decoded in the thread that reads them.
+
+    Raises UsageError where there is none, SourceError where a folder holds none.
+    """
+    del threads
     return Pictures(Path(target))
-
-
-def read(target: str) -> Iterator[Frame]:
-    """Frames of the picture or folder at ``target``; raises as ``open`` does, at once."""
-    return open(target).frames()

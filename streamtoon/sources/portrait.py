@@ -19,17 +19,18 @@ from PIL import Image
 
 from streamtoon.errors import UsageError
 from streamtoon.image.planes import from_rgb
+from streamtoon.sources import Frames
 from streamtoon.types import U8, Colour, Frame
 
 FPS: Final = 30
-CODING: Final = Colour("bt709")
-FILE: Final = Path(__file__).parent.parent / "assets" / "portrait.webp"
-FACE: Final = (224.0, 112.0)  # middle of the face in the picture, px
+PORTRAIT_COLOUR: Final = Colour("bt709")
+PORTRAIT_FILE: Final = Path(__file__).parent.parent / "assets" / "portrait.webp"
+FACE_CENTRE: Final = (224.0, 112.0)  # middle of the face in the picture, px
 
 
 def picture() -> U8:
     """The portrait at rest, (512, 512, 3) uint8 RGB."""
-    with Image.open(FILE) as file:
+    with Image.open(PORTRAIT_FILE) as file:
         return np.asarray(file.convert("RGB"))
 
 
@@ -43,7 +44,7 @@ def motion(index: int, width: int, height: int) -> npt.NDArray[np.float64]:
     angle = math.radians(5 * math.sin(1.7 * t))
     rows = zoom * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     seat = np.array([width / 2 + 0.05 * width * math.sin(0.9 * t), 0.44 * height + 0.04 * height * math.sin(1.3 * t)])
-    return np.column_stack([rows, seat - rows @ np.array(FACE)])
+    return np.column_stack([rows, seat - rows @ np.array(FACE_CENTRE)])
 
 
 def read(target: str) -> Iterator[Frame]:
@@ -57,10 +58,23 @@ def read(target: str) -> Iterator[Frame]:
     return _frames(count, width, height)
 
 
+class Portrait(Frames):
+    """The moving portrait as a source."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(read(target), Fraction(FPS))
+
+
+def open(target: str, *, threads: int) -> Portrait:  # noqa: A001 - as in ``av.open``
+    """The moving portrait; it decodes nothing. Raises UsageError for a target it does not understand."""
+    del threads
+    return Portrait(target)
+
+
 def _frames(count: int, width: int, height: int) -> Iterator[Frame]:
     still = picture()
     for index in range(count):
         affine = motion(index, width, height)
         moved = cv2.warpAffine(still, affine, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        planes = from_rgb(np.asarray(moved, np.uint8), "yuv420p", CODING)
-        yield Frame(planes, "yuv420p", index, Fraction(index, FPS), CODING, duration=Fraction(1, FPS))
+        planes = from_rgb(np.asarray(moved, np.uint8), "yuv420p", PORTRAIT_COLOUR)
+        yield Frame(planes, "yuv420p", index, Fraction(index, FPS), PORTRAIT_COLOUR, duration=Fraction(1, FPS))

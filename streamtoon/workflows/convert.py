@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -15,15 +14,13 @@ from typing import Any, Final
 import numpy as np
 
 from streamtoon import sinks, sources
+from streamtoon.contracts import Sink, Source
 from streamtoon.errors import UsageError
 from streamtoon.film import reader
 from streamtoon.film import writer as video_sink
 from streamtoon.film.encoder import Encoding
 from streamtoon.pipeline.timings import Meter
 from streamtoon.privacy.guard import Guard
-from streamtoon.sinks import images
-from streamtoon.sources import portrait
-from streamtoon.sources.images import RATE, Pictures
 from streamtoon.types import U8, Frame, OutputFrame
 from streamtoon.workflows.threads import every
 
@@ -142,24 +139,17 @@ def _encoding(options: Options) -> Encoding:
     return Encoding(options.encoder, options.crf, options.preset, options.threads)
 
 
-def _sink(options: Options, source: sources.Source) -> sinks.Sink:
+def _sink(options: Options, source: Source) -> Sink:
     """The sink for a source. Raises UsageError where the two do not go together."""
-    if sources.is_pictures(options.output) or not Path(options.output).suffix:
-        if not isinstance(source, (reader.Film, Pictures)):
-            raise UsageError(f"cannot write {options.output}: the portrait is a film; name one, such as out.mp4")
-        return images.write(options.output, source, overwrite=options.overwrite)
-    if isinstance(source, Pictures) and source.count == 1:
-        raise UsageError(f"cannot write {options.output}: one picture is no film; name a picture, such as out.png")
-    film = source if isinstance(source, reader.Film) else None
-    rate = Fraction(RATE if isinstance(source, Pictures) else portrait.FPS)
-    return video_sink.write(
+    return sinks.open(
         options.output,
-        film,
-        encoding=_encoding(options),
-        audio=options.audio,
-        covers=not options.private,
-        overwrite=options.overwrite,
-        rate=rate,
+        sinks.Options(
+            source,
+            encoding=_encoding(options),
+            audio=options.audio,
+            covers=not options.private,
+            overwrite=options.overwrite,
+        ),
     )
 
 
@@ -172,7 +162,7 @@ class _Loop:
     progress: Callable[[Progress], None] | None
     meter: Meter
 
-    def run(self, source: sources.Source, sink: sinks.Sink, toon: Toon) -> None:
+    def run(self, source: Source, sink: Sink, toon: Toon) -> None:
         stages = _stages(toon)
         if self.options.compare:
             stages = _beside(stages)
@@ -194,7 +184,7 @@ class _Loop:
         self.summary.notices += [*source.notices, *sink.notices]
         self.summary.damaged = self.summary.damaged or source.damage
 
-    def _read(self, source: sources.Source) -> Iterator[Frame]:
+    def _read(self, source: Source) -> Iterator[Frame]:
         frames = source.frames()
         while True:
             with self.meter("read"):

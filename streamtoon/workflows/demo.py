@@ -46,7 +46,10 @@ def demo(toon: Toon, folder: str, threads: int, progress: Callable[[Progress], N
         raise UsageError(f"cannot make the folder {place}: {error.strerror}; choose another with -o") from error
     clip, picture = place / "drawn.mp4", place / "before-after.png"
     frames = portrait.read(f"portrait:{CLIP_FRAMES}@{CLIP_SIZE[0]}x{CLIP_SIZE[1]}")
-    sink = sinks.write(str(clip), encoding=Encoding(threads=threads), overwrite=True, rate=Fraction(portrait.FPS))
+    sink = sinks.open(
+        str(clip),
+        sinks.Options(encoding=Encoding(threads=threads), overwrite=True, rate=Fraction(portrait.FPS)),
+    )
     began = time.perf_counter()
     with sink as send, closing(every(frames, *toon.stages)) as pictures:
         for count, drawn in enumerate(pictures, 1):

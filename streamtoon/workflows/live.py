@@ -13,7 +13,7 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -59,7 +59,7 @@ class Live:
         frames: Iterator[Frame],
         toon: Toon,
         safe: OutputGate,
-        sinks: list[AbstractContextManager[Send]],
+        sinks: Sequence[AbstractContextManager[Send]],
         *,
         fps: float,
         threads: int = 2,

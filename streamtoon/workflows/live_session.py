@@ -5,27 +5,24 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
 
-from streamtoon import sources, style_folder
-from streamtoon.errors import SourceError
+from streamtoon import sinks, sources, style_folder
+from streamtoon.contracts import Preview
 from streamtoon.pipeline.timings import Meter
 from streamtoon.pipeline.toon import Toon
 from streamtoon.privacy.output_gate import OutputGate, blank_frame
-from streamtoon.sources.pacing import play_in_real_time
 from streamtoon.types import U8, Colour, Frame
-from streamtoon.workflows.live import Live, Send
+from streamtoon.workflows.live import Live
 
 log = logging.getLogger(__name__)
 
-CAMERA: Final = "webcam:"
-WINDOW: Final = "window:"
 PREVIEW: Final = 1 / 30  # seconds between two looks at the preview
 CODING: Final = Colour("bt709")
 
@@ -59,12 +56,12 @@ def session(options: Options, style: str, make_toon: Callable[[str, Meter], Toon
     stop = threading.Event()
     meter = Meter()
     with ExitStack() as stack:
-        frames, size = _source(options, stop, log.info, stack)
+        frames, size = _source(options, stop, stack)
         blank = blank_frame(options.size or size, CODING)
-        opened = [_sink(target, options, blank) for target in options.sinks if target != WINDOW]
+        opened = [_sink(target, options, blank) for target in options.sinks if not sinks.is_preview(target)]
         for notice in (line for sink in opened for line in getattr(sink, "notices", [])):
             log.info("notice: %s", notice)
-        window = _window() if options.preview or WINDOW in options.sinks else None
+        window = _preview(options)
         toon = make_toon(style, meter)
         safe = OutputGate(blank, toon.style.paper)
         live = Live(frames, toon, safe, opened, fps=options.fps, threads=options.threads, meter=meter)
@@ -102,63 +99,31 @@ def session(options: Options, style: str, make_toon: Callable[[str, Meter], Toon
         return live
 
 
-def _source(
-    options: Options, stop: threading.Event, say: Callable[[str], None], stack: ExitStack
-) -> tuple[Iterator[Frame], tuple[int, int]]:
+def _source(options: Options, stop: threading.Event, stack: ExitStack) -> tuple[Iterator[Frame], tuple[int, int]]:
     """Frames, and the size of the first."""
-    if options.source.startswith(CAMERA):
-        from streamtoon.sources import webcam
-
-        camera = webcam.open(options.source, size=options.size or (1280, 720), fps=options.fps, stop=stop, say=say)
-        stack.callback(camera.close)
-        say(f"{camera.camera.name}: {camera.size[0]}x{camera.size[1]} at {camera.fps:g} fps")
-        return camera.frames(), camera.size
-    if "://" in options.source:
-        from streamtoon.sources import network
-
-        called = network.open(options.source, threads=options.threads, stop=stop, say=say)
-        stack.enter_context(called)
-        return play_in_real_time(called.frames(), stop) if called.is_film else called.frames(), called.size
-    source = stack.enter_context(sources.open(options.source, options.threads))
-    read = source.frames()
-    first = next(read, None)
-    if first is None:
-        raise SourceError(f"cannot read {options.source}: it holds no picture; give another source")
-
-    def all_of_them() -> Iterator[Frame]:
-        yield first
-        yield from read
-
-    return play_in_real_time(all_of_them(), stop), (first.width, first.height)
+    asked = sources.LiveOptions(options.size, options.fps, options.threads, stop)
+    source = stack.enter_context(sources.open_live(options.source, asked))
+    return source.frames(), source.size
 
 
-def _sink(target: str, options: Options, blank: Frame) -> AbstractContextManager[Send]:
+def _sink(target: str, options: Options, blank: Frame) -> Sink:
     """An opened sink for one target of --sink."""
-    fixed: dict[str, Any] = {"size": (blank.width, blank.height), "fps": options.fps}
-    if target.startswith("virtualcam:"):
-        from streamtoon.sinks import virtualcam
-
-        return virtualcam.write(target, **fixed)
-    if "://" in target:
-        from streamtoon.sinks import stream
-
-        return stream.write(target, threads=1, **fixed)
-    from streamtoon.sinks import record
-
-    return record.write(target, threads=1, **fixed)
+    return sinks.open_live(target, sinks.LiveOptions((blank.width, blank.height), options.fps))
 
 
-def _window() -> Any:
-    from streamtoon.sinks.window import Window
-
-    return Window("streamtoon")
+def _preview(options: Options) -> Preview | None:
+    """What shows the call here, and gives the keys: the one that is named, or the usual one where it is wanted."""
+    named = next((target for target in options.sinks if sinks.is_preview(target)), None)
+    if named is None and not options.preview:
+        return None
+    return sinks.open_preview(named or sinks.PREVIEW)
 
 
 def _watch(
     options: Options,
     live: Live,
     safe: OutputGate,
-    window: Any,
+    window: Preview | None,
     *,
     ended: threading.Event,
     style: str,

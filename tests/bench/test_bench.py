@@ -50,7 +50,7 @@ def test_bench_flicker_wants_a_face(tmp_path, capsys):
 
     wall = tmp_path / "wall.mp4"
     planes = tuple(np.full(shape, 120, np.uint8) for shape in ((180, 320), (90, 160), (90, 160)))
-    with sinks.write(str(wall), rate=Fraction(30)) as send:
+    with sinks.open(str(wall), sinks.Options(rate=Fraction(30))) as send:
         for i in range(14):
             send(Guard(private=False)(Frame(planes, "yuv420p", i, Fraction(i, 30)), None, 0))
     assert main(["bench", "flicker", "-i", str(wall)]) == 2

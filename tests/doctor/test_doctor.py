@@ -13,10 +13,10 @@ import pytest
 import engines
 from streamtoon import style_folder
 from streamtoon.devices import v4l2
+from streamtoon.devices.loopback import JOIN_GROUP_COMMAND
 from streamtoon.doctor import hardware, probe, report
 from streamtoon.doctor.hardware import Finding
 from streamtoon.pipeline import face_models
-from streamtoon.sinks import virtualcam
 
 U32 = ctypes.c_uint32
 
@@ -393,7 +393,7 @@ def test_the_virtual_camera_step_by_step(root, monkeypatch):
     step = virtual_camera(root)
     assert (step.state, step.what) == ("ok", "/dev/video10 (streamtoon)")
     monkeypatch.setattr(hardware.os, "access", lambda *_: False)
-    assert virtual_camera(root).fix.startswith(virtualcam.JOIN)
+    assert virtual_camera(root).fix.startswith(JOIN_GROUP_COMMAND)
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -139,7 +139,7 @@ def long(tmp_path_factory):
     """A film of fifty seconds."""
     path = tmp_path_factory.mktemp("long") / "long.mp4"
     guard, frames = Guard(private=False), list(portrait.read("portrait:30@640x360"))
-    with sinks.write(str(path), encoding=Encoding(preset="ultrafast"), rate=30) as send:
+    with sinks.open(str(path), sinks.Options(encoding=Encoding(preset="ultrafast"), rate=30)) as send:
         for index in range(1500):
             frame = replace(frames[index % 30], index=index, seconds=Fraction(index, 30))
             send(guard(frame, None, 0))

@@ -1,4 +1,4 @@
-"""The process behind an RTMP stream (wire.py starts it): takes FLV from its parent, hands it to libav's RTMP.
+"""The process behind an RTMP stream, started by ``stream_transport``: takes FLV from it and hands it to libav's RTMP.
 
 Standard input says on which port of this computer the parent listens, what to say there first, width and height of the
 pictures, and where to stream to. What comes from there then is FLV; what goes back is ``ready``, or why it has ended.
@@ -17,7 +17,11 @@ from typing import Any, Final, cast
 import av
 from av.error import FFmpegError
 
-HELD: Final = {"fflags": "nobuffer", "probesize": "32", "analyzeduration": "0"}  # nothing is held back to look at it
+UNBUFFERED: Final = {
+    "fflags": "nobuffer",
+    "probesize": "32",
+    "analyzeduration": "0",
+}  # nothing is held back to look at it
 
 
 def main() -> int:
@@ -28,7 +32,7 @@ def main() -> int:
         av.logging.set_level(av.logging.ERROR)
         with av.logging.Capture() as logs:
             try:
-                relay(parent, (int(width), int(height)), url)
+                forward(parent, (int(width), int(height)), url)
             except (FFmpegError, OSError) as error:
                 said = [text.strip() for _, _, text in logs if text.strip()]
                 vague = error.errno == errno.EIO and said  # "Input/output error" is what RTMP calls most of them
@@ -38,7 +42,7 @@ def main() -> int:
     return 0
 
 
-def relay(parent: socket.socket, size: tuple[int, int], url: str) -> None:
+def forward(parent: socket.socket, size: tuple[int, int], url: str) -> None:
     """Copy the film of ``size`` px that the parent sends to ``url``. Raises FFmpegError."""
     header = parent.recv(1 << 16)  # sent at once, and nothing more before we are ready
     with av.open(url, "w", format="flv", container_options={"flvflags": "no_duration_filesize"}) as output:
@@ -47,14 +51,14 @@ def relay(parent: socket.socket, size: tuple[int, int], url: str) -> None:
         stream.width, stream.height = size  # which no picture has told yet
         output.start_encoding()
         parent.sendall(b"ready")
-        with av.open(cast(Any, Pipe(header, parent)), format="flv", options=HELD) as film:
+        with av.open(cast(Any, Remaining(header, parent)), format="flv", options=UNBUFFERED) as film:
             for packet in film.demux(film.streams.video[0]):
                 if packet.size:
                     packet.stream = stream
                     output.mux(packet)
 
 
-class Pipe:
+class Remaining:
     """What has been read already, then what a socket has, as much as there is."""
 
     def __init__(self, begin: bytes, rest: socket.socket) -> None:

@@ -18,11 +18,11 @@ from urllib.parse import SplitResult
 
 from streamtoon.errors import SinkError
 
-START: Final = 20.0  # seconds our own process may take to start
-CHUNK: Final = 1 << 16  # bytes handed over at once
+START_TIMEOUT_S: Final = 20.0  # for our own process
+CHUNK_BYTES: Final = 1 << 16  # handed over at once
 
 
-class Wire(Protocol):
+class Transport(Protocol):
     """Opening one raises OSError or SinkError; ``close`` raises nothing."""
 
     def write(self, data: bytes) -> int:
@@ -59,8 +59,8 @@ class Datagrams:
         self._socket.close()
 
 
-class Relay:
-    """FLV to a process of our own, which speaks RTMP (relay.py). What it does not take at once is kept for it.
+class RtmpProcess:
+    """FLV to a process of our own, which speaks RTMP (rtmp_process.py). What it does not take at once is kept for it.
 
     timeout  seconds the server may take to answer, or take nothing
     """
@@ -69,10 +69,10 @@ class Relay:
         self._timeout, self._clock = timeout, clock
         self._taken = clock()  # when it last took something, or had taken all
         self._kept = bytearray()
-        relay = str(Path(__file__).with_name("rtmp_process.py"))
+        program = str(Path(__file__).with_name("rtmp_process.py"))
         with socket.create_server(("127.0.0.1", 0)) as server:
             self._child = subprocess.Popen(
-                [sys.executable, "-P", relay], stdin=subprocess.PIPE, start_new_session=True  # Ctrl-C is for us
+                [sys.executable, "-P", program], stdin=subprocess.PIPE, start_new_session=True  # Ctrl-C is for us
             )  # fmt: skip
             try:
                 self._socket = self._join(server, size, url.geturl())
@@ -86,9 +86,9 @@ class Relay:
         pipe = cast(IO[bytes], self._child.stdin)
         with contextlib.suppress(OSError), pipe:
             pipe.write(f"{server.getsockname()[1]} {token} {size[0]} {size[1]} {url}".encode())
-        server.settimeout(START)
+        server.settimeout(START_TIMEOUT_S)
         joined, _ = server.accept()
-        joined.settimeout(START)
+        joined.settimeout(START_TIMEOUT_S)
         if joined.recv(len(token), socket.MSG_WAITALL) != token.encode():
             joined.close()
             raise SinkError("another process has answered in place of our own")
@@ -100,7 +100,7 @@ class Relay:
         taken = 0
         try:
             while taken < len(self._kept):
-                taken += self._socket.send(self._kept[taken : taken + CHUNK])
+                taken += self._socket.send(self._kept[taken : taken + CHUNK_BYTES])
         except BlockingIOError:
             pass
         except OSError:  # it has ended
@@ -123,7 +123,7 @@ class Relay:
         """What our process says next."""
         try:
             self._socket.settimeout(self._timeout)
-            return self._socket.recv(CHUNK).decode(errors="replace").strip()
+            return self._socket.recv(CHUNK_BYTES).decode(errors="replace").strip()
         except TimeoutError:
             return f"the server does not answer within {self._timeout:g} s"
         except OSError:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
-from typing import Final
+from itertools import chain
+from types import TracebackType
+from typing import Final, Self
 
+from streamtoon.contracts import Source
+from streamtoon.errors import SourceError
 from streamtoon.types import Frame
 
-TICKS: Final = 1_000_000_000  # of the clock's Fraction in a second
+TICKS_PER_S: Final = 1_000_000_000  # of the clock's Fraction
 
 
 def play_in_real_time(
@@ -68,4 +73,51 @@ def _paced(
 
 def to_fraction(seconds: float) -> Fraction:
     """What a clock shows, as the Fraction a Frame holds: whole nanoseconds."""
-    return Fraction(round(seconds * TICKS), TICKS)
+    return Fraction(round(seconds * TICKS_PER_S), TICKS_PER_S)
+
+
+class PacedSource:
+    """A source played at its own rate: its first frame is read when it is made, the others when they are due.
+
+    Raises SourceError where there is not one frame; then ``source`` is closed.
+    """
+
+    def __init__(self, source: Source, target: str, stop: threading.Event, clock: Callable[[], float]) -> None:
+        self._source, self._stop, self._clock = source, stop, clock
+        with ExitStack() as opened:
+            opened.enter_context(source)
+            read = source.frames()
+            first = next(read, None)
+            if first is None:
+                raise SourceError(f"cannot read {target}: it holds no picture; give another source")
+            self._opened = opened.pop_all()
+        self._frames = chain([first], read)
+        self.size = (first.width, first.height)
+        self.notices = source.notices
+
+    @property
+    def rate(self) -> Fraction | None:
+        """About how many frames a second there are."""
+        return self._source.rate
+
+    @property
+    def count(self) -> int | None:
+        """About how many frames there are."""
+        return self._source.count
+
+    @property
+    def damage(self) -> str | None:
+        """What could not be read, once ``frames`` has ended."""
+        return self._source.damage
+
+    def frames(self) -> Iterator[Frame]:
+        """Each frame when it is due, until ``stop``."""
+        return play_in_real_time(self._frames, self._stop, self._clock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()

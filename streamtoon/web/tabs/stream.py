@@ -12,12 +12,12 @@ import cv2
 import gradio as gr
 import numpy as np
 
+from streamtoon.contracts import check_output
 from streamtoon.errors import UsageError
 from streamtoon.image.letterbox import CALLS
 from streamtoon.image.planes import from_rgb, to_rgb
 from streamtoon.pipeline.toon import Toon
 from streamtoon.privacy.output_gate import OutputGate
-from streamtoon.sinks import check
 from streamtoon.types import U8, Frame
 from streamtoon.web.messages import errors_as_notices
 from streamtoon.web.sessions.sessions import LIVE, LIVE_IDLE_S, Session, Sessions
@@ -68,7 +68,7 @@ class Stream:
             else:
                 self._safe.put(self._toon(frame))
             _, drawn = self._safe.take(0, 0)
-        check(drawn)
+        check_output(drawn)
         return to_rgb(drawn.planes, drawn.layout, drawn.colour)
 
     def close(self) -> None:

@@ -21,10 +21,9 @@ from aiortc import MediaStreamTrack
 from aiortc.codecs import vpx
 from av import VideoFrame
 
-from streamtoon.contracts import Send
-from streamtoon.film.reader import samples
+from streamtoon.contracts import Send, check_output
+from streamtoon.film.frames import samples
 from streamtoon.image.letterbox import CALLS, letterbox
-from streamtoon.sinks import check
 from streamtoon.types import Frame, OutputFrame
 
 RTP_CLOCK_HZ: Final = 90_000  # of RTP for video
@@ -149,7 +148,7 @@ class Outgoing(MediaStreamTrack):
 
     def send(self, drawn: OutputFrame) -> None:
         """Send ``drawn``. Raises TypeError for anything but an OutputFrame."""
-        check(drawn)
+        check_output(drawn)
         self.state = drawn.state
         self._media.soon(self._put, drawn)
 
@@ -162,7 +161,7 @@ class Outgoing(MediaStreamTrack):
         await self._fresh.wait()
         self._fresh.clear()
         drawn = self._newest
-        check(drawn)  # type: ignore[arg-type]
+        check_output(drawn)  # type: ignore[arg-type]
         picture = VideoFrame(*self._size, "yuv420p")
         for plane, drawn_plane in zip(picture.planes, letterbox(drawn, self._size, CALLS), strict=True):  # type: ignore[arg-type]
             np.copyto(samples(plane)[:, : plane.width], drawn_plane)
