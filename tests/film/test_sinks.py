@@ -30,7 +30,7 @@ def still(colour, index=0, size=(64, 48)):
 
 
 def test_memory_keeps_what_is_sent():
-    sink = sinks.write("memory:")
+    sink = sinks.open("memory:")
     with sink as send:
         send(drawn(0))
         send(drawn(1))
@@ -41,7 +41,7 @@ def test_memory_keeps_what_is_sent():
 def test_only_what_guard_made_may_leave(tmp_path, target):
     raw = drawn()
     frame = Frame(raw.planes, "yuv420p", 0, Fraction(0))
-    sink = sinks.write(target if target == "memory:" else f"{tmp_path}/{target}")
+    sink = sinks.open(target if target == "memory:" else f"{tmp_path}/{target}")
     with pytest.raises(TypeError, match="only a Drawn"), sink as send:
         send(frame)
     assert list(tmp_path.iterdir()) == []
@@ -49,7 +49,7 @@ def test_only_what_guard_made_may_leave(tmp_path, target):
 
 @pytest.mark.parametrize("target", ["out.mp4", "out.mkv", "frames"])
 def test_an_error_in_the_middle_leaves_nothing(tmp_path, target):
-    with pytest.raises(KeyboardInterrupt), sinks.write(str(tmp_path / target)) as send:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), sinks.open(str(tmp_path / target)) as send:  # noqa: PT012
         for i in range(60):
             send(drawn(i))
         raise KeyboardInterrupt
@@ -58,7 +58,7 @@ def test_an_error_in_the_middle_leaves_nothing(tmp_path, target):
 
 @pytest.mark.parametrize("target", ["out.mp4", "frames"])
 def test_nothing_sent_is_an_error(tmp_path, target):
-    with pytest.raises(SinkError, match="not one picture"), sinks.write(str(tmp_path / target)):
+    with pytest.raises(SinkError, match="not one picture"), sinks.open(str(tmp_path / target)):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -67,8 +67,8 @@ def test_what_is_there_stays_until_the_new_one_is_whole(tmp_path):
     path = tmp_path / "out.mp4"
     path.write_bytes(b"old")
     with pytest.raises(UsageError, match="--overwrite"):
-        sinks.write(str(path))
-    with sinks.write(str(path), overwrite=True) as send:
+        sinks.open(str(path))
+    with sinks.open(str(path), sinks.Options(overwrite=True)) as send:
         send(drawn())
         assert path.read_bytes() == b"old"
     assert len(films.times(path)) == 1
@@ -77,7 +77,7 @@ def test_what_is_there_stays_until_the_new_one_is_whole(tmp_path):
 def test_a_film_without_a_source_has_the_frames_own_times_and_colours(tmp_path):
     path = tmp_path / "out.mp4"
     when = [Fraction(0), Fraction(1, 30), Fraction(1, 10), Fraction(2)]
-    with sinks.write(str(path), rate=Fraction(30)) as send:
+    with sinks.open(str(path), sinks.Options(rate=Fraction(30))) as send:
         for i, seconds in enumerate(when):
             send(drawn(i, seconds=seconds, colour=Colour("bt709", full_range=True)))
     assert films.times(path) == when
@@ -88,7 +88,7 @@ def test_a_film_without_a_source_has_the_frames_own_times_and_colours(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.avi"])
 def test_a_lossless_encoder_gives_the_samples_back(tmp_path, name):
-    with sinks.write(str(tmp_path / name), encoding=LOSSLESS) as send:
+    with sinks.open(str(tmp_path / name), sinks.Options(encoding=LOSSLESS)) as send:
         for i in range(5):
             send(drawn(i))
     assert films.same(films.planes(tmp_path / name), [drawn(i).planes for i in range(5)])
@@ -104,7 +104,7 @@ def test_a_lossless_encoder_gives_the_samples_back(tmp_path, name):
     ],
 )
 def test_odd_sizes_are_kept_where_the_encoder_can(tmp_path, name, encoder, size):
-    sink = sinks.write(str(tmp_path / name), encoding=Encoding(encoder))
+    sink = sinks.open(str(tmp_path / name), sinks.Options(encoding=Encoding(encoder)))
     with sink as send:
         for i in range(3):
             send(drawn(i, (63, 47)))
@@ -114,7 +114,7 @@ def test_odd_sizes_are_kept_where_the_encoder_can(tmp_path, name, encoder, size)
 
 
 def test_padding_repeats_the_last_column_and_row(tmp_path):
-    sink = sinks.write(str(tmp_path / "a.mp4"), encoding=Encoding(crf=0, preset="ultrafast"))
+    sink = sinks.open(str(tmp_path / "a.mp4"), sinks.Options(encoding=Encoding(crf=0, preset="ultrafast")))
     with sink as send:
         send(drawn(0, (63, 47)))
     found, sent = films.planes(tmp_path / "a.mp4")[0], drawn(0, (63, 47)).planes
@@ -127,19 +127,19 @@ def test_padding_repeats_the_last_column_and_row(tmp_path):
 @pytest.mark.parametrize(("name", "words"), [("out.mkv", "cannot be read"), ("out.mp4", "only 1 of 3 frames")])
 def test_what_was_written_is_looked_at_before_it_is_kept(tmp_path, monkeypatch, name, words):
     one = tmp_path / "one.mp4"
-    with sinks.write(str(one)) as send:
+    with sinks.open(str(one)) as send:
         send(drawn())
     (tmp_path / "text").write_text("hello", encoding="utf-8")
     found = tmp_path / "text" if name == "out.mkv" else one
     monkeypatch.setattr("streamtoon.film.writer.open_container", lambda _: container.open_container(found))
-    with pytest.raises(SinkError, match=words), sinks.write(str(tmp_path / name)) as send:  # noqa: PT012
+    with pytest.raises(SinkError, match=words), sinks.open(str(tmp_path / name)) as send:  # noqa: PT012
         for i in range(3):
             send(drawn(i))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one.mp4", "text"]
 
 
 def test_stills_become_a_film(tmp_path):
-    with sinks.write(str(tmp_path / "a.mkv"), encoding=LOSSLESS) as send:
+    with sinks.open(str(tmp_path / "a.mkv"), sinks.Options(encoding=LOSSLESS)) as send:
         send(still((200, 30, 60)))
         send(still((20, 180, 90), 1))
     with reader.open(tmp_path / "a.mkv") as film:
@@ -151,7 +151,7 @@ def test_stills_become_a_film(tmp_path):
 
 
 def test_a_film_has_one_size(tmp_path):
-    with pytest.raises(SinkError, match="picture 1 is 32x32"), sinks.write(str(tmp_path / "a.mp4")) as send:  # noqa: PT012
+    with pytest.raises(SinkError, match="picture 1 is 32x32"), sinks.open(str(tmp_path / "a.mp4")) as send:  # noqa: PT012
         send(still((1, 2, 3)))
         send(still((1, 2, 3), 1, (32, 32)))
         send(still((1, 2, 3), 2, (32, 32)))
@@ -159,7 +159,7 @@ def test_a_film_has_one_size(tmp_path):
 
 
 def test_times_out_of_order_do_not_stop_it(tmp_path):
-    sink = sinks.write(str(tmp_path / "a.mp4"))
+    sink = sinks.open(str(tmp_path / "a.mp4"))
     with sink as send:
         for i, seconds in enumerate([0, 2, 1, 1, 2**20, 3]):
             send(drawn(i, seconds=Fraction(seconds)))
@@ -183,7 +183,7 @@ def test_times_out_of_order_do_not_stop_it(tmp_path):
 )
 def test_what_cannot_be_written_is_refused_at_once_in_one_line(tmp_path, target, encoding, words):
     with pytest.raises(UsageError, match=words) as caught:
-        sinks.write(str(tmp_path / target), encoding=encoding)
+        sinks.open(str(tmp_path / target), sinks.Options(encoding=encoding))
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -191,7 +191,7 @@ def test_what_cannot_be_written_is_refused_at_once_in_one_line(tmp_path, target,
 def test_an_encoder_that_does_not_open_says_why(tmp_path, capfd):
     with (
         pytest.raises(UsageError, match="libsvtav1 cannot encode"),
-        sinks.write(str(tmp_path / "a.mkv"), encoding=Encoding("libsvtav1", preset="99")) as send,
+        sinks.open(str(tmp_path / "a.mkv"), sinks.Options(encoding=Encoding("libsvtav1", preset="99"))) as send,
     ):
         send(drawn())
     assert list(tmp_path.iterdir()) == []
@@ -199,7 +199,7 @@ def test_an_encoder_that_does_not_open_says_why(tmp_path, capfd):
 
 
 def test_options_an_encoder_does_not_know_are_noticed(tmp_path):
-    sink = sinks.write(str(tmp_path / "a.mkv"), encoding=Encoding("ffv1", crf=20, preset="slow"))
+    sink = sinks.open(str(tmp_path / "a.mkv"), sinks.Options(encoding=Encoding("ffv1", crf=20, preset="slow")))
     with sink as send:
         send(drawn())
     assert sink.notices == ["ffv1 has no crf: --crf is left out", "ffv1 has no preset: --preset is left out"]
@@ -207,14 +207,14 @@ def test_options_an_encoder_does_not_know_are_noticed(tmp_path):
 
 def test_a_lower_crf_is_larger(tmp_path):
     for crf in (10, 40):
-        with sinks.write(str(tmp_path / f"{crf}.mp4"), encoding=Encoding(crf=crf)) as send:
+        with sinks.open(str(tmp_path / f"{crf}.mp4"), sinks.Options(encoding=Encoding(crf=crf))) as send:
             for i in range(5):
                 send(drawn(i))
     assert (tmp_path / "10.mp4").stat().st_size > 1.2 * (tmp_path / "40.mp4").stat().st_size
 
 
 def test_frames_of_a_film_become_numbered_pictures(tmp_path):
-    with sinks.write(f"{tmp_path}/frames/") as send:
+    with sinks.open(f"{tmp_path}/frames/") as send:
         for i in range(3):
             grey = tuple(np.full(s, v, np.uint8) for s, v in (((48, 64), 235), ((24, 32), 128), ((24, 32), 128)))
             send(films.keep(Frame(grey, "yuv420p", i, Fraction(i, 25))))
@@ -227,7 +227,7 @@ def test_pictures_keep_their_names_their_pixels_and_their_colour_profile(tmp_pat
     pixels = np.random.default_rng(1).integers(0, 255, (9, 7, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "in" / "me.png", icc_profile=b"profile")
     Image.fromarray(pixels).convert("CMYK").save(tmp_path / "in" / "print.jpg", icc_profile=b"inks")
-    with images.open(tmp_path / "in") as source, sinks.write(str(tmp_path / "out"), source) as send:
+    with images.open(tmp_path / "in") as source, sinks.open(str(tmp_path / "out"), sinks.Options(source)) as send:
         for frame in source.frames():
             send(films.keep(frame))
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["me.png", "print.jpg"]
@@ -242,8 +242,8 @@ def test_a_folder_with_something_in_it_is_not_written_into_unasked(tmp_path):
     folder.mkdir()
     (folder / "mine.txt").write_text("keep me", encoding="utf-8")
     with pytest.raises(UsageError, match="not empty"):
-        sinks.write(str(folder))
-    with sinks.write(str(folder), overwrite=True) as send:
+        sinks.open(str(folder))
+    with sinks.open(str(folder), sinks.Options(overwrite=True)) as send:
         send(drawn())
     assert sorted(p.name for p in folder.iterdir()) == ["000000.png", "mine.txt"]
 
@@ -254,21 +254,21 @@ def test_pictures_are_not_written_over_what_is_read(tmp_path, target):
     Image.new("RGB", (4, 4)).save(tmp_path / "in" / "a.png")
     source = images.open(tmp_path / "in" / "a.png" if target.endswith(".png") else tmp_path / "in")
     with pytest.raises(UsageError, match="it is what is read"):
-        sinks.write(str(tmp_path / target), source, overwrite=True)
+        sinks.open(str(tmp_path / target), sinks.Options(source, overwrite=True))
 
 
 def test_one_picture_takes_one_picture(tmp_path):
     for n in range(2):
         Image.new("RGB", (4, 4)).save(tmp_path / f"{n}.png")
     with pytest.raises(UsageError, match="give a folder"):
-        sinks.write(str(tmp_path / "out.png"), images.open(tmp_path))
+        sinks.open(str(tmp_path / "out.png"), sinks.Options(images.open(tmp_path)))
     with pytest.raises(UsageError, match="give a folder"):
-        sinks.write(str(tmp_path / "out.png"))
+        sinks.open(str(tmp_path / "out.png"))
 
 
 def test_no_film_gets_past_the_guard_as_a_track(tmp_path):
     source = films.film(tmp_path / "a.mp4", second=True)
-    with reader.open(source) as film, sinks.write(str(tmp_path / "out.mp4"), film) as send:
+    with reader.open(source) as film, sinks.open(str(tmp_path / "out.mp4"), sinks.Options(film)) as send:
         for frame in film.frames():
             send(films.keep(frame))
     with av.open(str(tmp_path / "out.mp4")) as c:
@@ -278,7 +278,7 @@ def test_no_film_gets_past_the_guard_as_a_track(tmp_path):
 def test_held_pictures_are_written_like_any_other(tmp_path):
     guard = Guard(private=True)
     frames = [Frame(drawn(i).planes, "yuv420p", i, Fraction(i, 25)) for i in range(2)]
-    with sinks.write(str(tmp_path / "a.mkv"), encoding=LOSSLESS) as send:
+    with sinks.open(str(tmp_path / "a.mkv"), sinks.Options(encoding=LOSSLESS)) as send:
         send(guard(frames[0], frames[0].planes, 1))
         send(guard(frames[1], None, 0))
     found = films.planes(tmp_path / "a.mkv")

@@ -7,9 +7,9 @@ import films
 import numpy as np
 import pytest
 
+from streamtoon import sources
 from streamtoon.errors import SourceError, UsageError
 from streamtoon.film import reader
-from streamtoon.sources import read
 from streamtoon.types import Colour
 
 QUARTERS = {  # display matrix: a b u c d v x y w -> how numpy turns the coded picture upright
@@ -165,10 +165,14 @@ def test_covers_are_no_films_and_further_films_are_named(tmp_path):
         assert films.same([f.planes for f in film.frames()], films.planes(double, other))
 
 
-def test_read_gives_the_frames_and_refuses_at_once(tmp_path):
-    assert len(list(read(str(films.film(tmp_path / "a.mp4"))))) == 12
-    with pytest.raises(UsageError):
-        read(str(tmp_path / "missing.mp4"))
+def test_a_film_is_what_no_other_kind_takes(tmp_path):
+    with sources.open(str(films.film(tmp_path / "a.mp4"))) as film:
+        assert isinstance(film, reader.Film)
+        assert len(list(film.frames())) == 12
+    with pytest.raises(UsageError, match="cannot read webcam:: No such file"):  # a camera cannot be converted
+        sources.open("webcam:")
+    with pytest.raises(UsageError, match=r"missing\.mp4: No such file"):
+        sources.open(str(tmp_path / "missing.mp4"))
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from streamtoon.errors import SinkError, UsageError
 from streamtoon.image.letterbox import CALLS
 from streamtoon.image.planes import from_rgb
 from streamtoon.privacy.guard import Guard
-from streamtoon.sinks import stream
+from streamtoon.sinks import LiveOptions, stream
 from streamtoon.sinks.streaming.stream_transport import Datagrams
 from streamtoon.types import Colour, Frame
 
@@ -130,7 +130,7 @@ def test_udp_is_read_back_by_one_who_tunes_in_late(reader, port, soft):
     url = f"udp://127.0.0.1:{port}"
     clock = Clock()
     before = iter(range(30))
-    with stream.write(url, size=SIZE, fps=25, clock=clock) as send:
+    with stream.open_live(url, LiveOptions(SIZE, 25, clock=clock)) as send:
         feed(send, [drawn(soft)], lambda: next(before, None) is not None, clock=clock)  # nobody listens
         late = reader(url, 60, timeout="15000000")
         feed(send, [drawn(soft)], lambda: late.reads, clock=clock)
@@ -155,7 +155,7 @@ def test_any_picture_becomes_the_stream_s(reader, port, coding):
         drawn(narrow), drawn(narrow, "rgb24"), drawn(narrow, "yuv420p", Colour("bt709", full_range=True)),
         drawn(cv2.resize(narrow, (90, 90))), drawn(cv2.resize(narrow, (401, 401)), "rgb24"),
     ]  # fmt: skip
-    with stream.write(url, size=SIZE, fps=25, coding=coding) as send:
+    with stream.open_live(url, LiveOptions(SIZE, 25), colour=coding) as send:
         one = reader(url, 28, timeout="15000000")
         feed(send, several, lambda: one.reads)
     frames = one.frames()
@@ -186,11 +186,11 @@ def test_rtmp_is_read_back(reader, port, soft):
 
 
 @contextmanager
-def connected(url, **options):
+def connected(url, clock=time.monotonic, **options):
     """An entered sink, and the sink: a listener takes a while to be there."""
     with ExitStack() as stack:
         for attempt in itertools.count():
-            sink = stream.write(url, size=SIZE, fps=25, **options)
+            sink = stream.open_live(url, LiveOptions(SIZE, 25, clock=clock), **options)
             try:
                 send = stack.enter_context(sink)
             except SinkError:
@@ -211,7 +211,7 @@ def children():
             line = (status.parent / "cmdline").read_bytes()
         except OSError:
             continue
-        if int(parent) == os.getpid() and state != "Z" and b"relay.py" in line:
+        if int(parent) == os.getpid() and state != "Z" and b"rtmp_process.py" in line:
             found.append(int(status.parent.name))
     return found
 
@@ -232,7 +232,7 @@ def test_a_server_that_goes_away(reader, port, soft):
 
 
 def test_a_server_that_is_not_there(port):
-    sink = stream.write(f"rtmp://127.0.0.1:{port}/live/secret", size=SIZE, fps=25)
+    sink = stream.open_live(f"rtmp://127.0.0.1:{port}/live/secret", LiveOptions(SIZE, 25))
     with pytest.raises(
         SinkError, match=rf"^cannot stream to rtmp://127.0.0.1:{port}: Connection refused; check the address"
     ):
@@ -247,7 +247,9 @@ def test_a_server_that_keeps_silent_holds_nobody_up():
         target=lambda: [counted.append(time.monotonic()) for _ in iter(lambda: stop.wait(0.01), True)]
     )
     with socket.create_server(("127.0.0.1", 0)) as server:
-        sink = stream.write(f"rtmp://127.0.0.1:{server.getsockname()[1]}/live/x", size=SIZE, fps=25, timeout=1.0)
+        sink = stream.open_live(
+            f"rtmp://127.0.0.1:{server.getsockname()[1]}/live/x", LiveOptions(SIZE, 25), timeout=1.0
+        )
         counter.start()
         with pytest.raises(SinkError, match="the server does not answer within 1 s; check the address"):
             sink.__enter__()
@@ -263,15 +265,15 @@ def test_a_server_that_takes_nothing_more(reader, port):
     reader(f"rtmp://127.0.0.1:{port}/live/x", 10**6, listen="1", timeout="15")
     with connected(f"rtmp://127.0.0.1:{port}/live/x", clock=lambda: now[0], timeout=5.0) as (_, sink):
         (relay,) = children()
-        wire = sink._wire
+        transport = sink._transport
         os.kill(relay, signal.SIGSTOP)
         for _ in range(400):  # more than the system keeps for it, and it does not wait for any of them
-            wire.write(bytes(1 << 16))
+            transport.write(bytes(1 << 16))
         now[0] = 4.9
-        wire.write(b"x")
+        transport.write(b"x")
         now[0] = 5.1
         with pytest.raises(SinkError, match="the server has taken nothing for 5 s"):
-            wire.write(b"x")
+            transport.write(b"x")
     assert children() == []
 
 
@@ -283,19 +285,19 @@ def test_what_the_system_has_no_room_for_is_lost_not_waited_for(monkeypatch):
         def close(self):
             pass
 
-    wire = Datagrams(urlsplit("udp://127.0.0.1:5000"))
-    wire.close()
-    monkeypatch.setattr(wire, "_socket", Full())
-    assert wire.write(b"abc") == 3
+    transport = Datagrams(urlsplit("udp://127.0.0.1:5000"))
+    transport.close()
+    monkeypatch.setattr(transport, "_socket", Full())
+    assert transport.write(b"abc") == 3
 
 
 def test_a_network_that_is_down(soft, port):
     with pytest.raises(SinkError, match=r"^cannot stream to udp://nobody.invalid:5000: .+; check the address"):
-        stream.write("udp://nobody.invalid:5000", size=SIZE, fps=25).__enter__()
-    sink = stream.write(f"udp://127.0.0.1:{port}", size=SIZE, fps=25)
+        stream.open_live("udp://nobody.invalid:5000", LiveOptions(SIZE, 25)).__enter__()
+    sink = stream.open_live(f"udp://127.0.0.1:{port}", LiveOptions(SIZE, 25))
     with sink as send:
         send(drawn(soft))
-        sink._wire.close()  # what the kernel says of an interface that is gone
+        sink._transport.close()  # what the kernel says of an interface that is gone
         with pytest.raises(SinkError, match=r"Bad file descriptor; check the address"):
             send(drawn(soft))
 
@@ -303,14 +305,14 @@ def test_a_network_that_is_down(soft, port):
 def test_nothing_but_a_drawn(port, soft):
     picture = drawn(soft)
     with (
-        stream.write(f"udp://127.0.0.1:{port}", size=SIZE, fps=25) as send,
+        stream.open_live(f"udp://127.0.0.1:{port}", LiveOptions(SIZE, 25)) as send,
         pytest.raises(TypeError, match="only a Drawn"),
     ):
         send(Frame(picture.planes, "yuv420p", 0, Fraction(0), CALLS))
 
 
 def test_odd_sizes_become_even(port):
-    sink = stream.write(f"udp://127.0.0.1:{port}", size=(319, 179), fps=25)
+    sink = stream.open_live(f"udp://127.0.0.1:{port}", LiveOptions((319, 179), 25))
     assert sink.size == SIZE
     assert "even" in sink.notices[0]
 
@@ -322,7 +324,7 @@ def test_odd_sizes_become_even(port):
 )  # fmt: skip
 def test_addresses_that_are_none(target):
     with pytest.raises(UsageError, match=r"write udp://127\.0\.0\.1:5000 or rtmp://SERVER"):
-        stream.write(target, size=SIZE, fps=25)
+        stream.open_live(target, LiveOptions(SIZE, 25))
 
 
 @pytest.mark.parametrize(
@@ -330,4 +332,4 @@ def test_addresses_that_are_none(target):
     ["rtmp://a.example/live/key", "rtmps://a.example:443/live/key?auth=1", "udp://[::1]:5000", "udp://127.0.0.1:5000/"],
 )
 def test_addresses(target):
-    assert stream.write(target, size=SIZE, fps=25).notices == []
+    assert stream.open_live(target, LiveOptions(SIZE, 25)).notices == []

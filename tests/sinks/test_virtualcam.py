@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
+from streamtoon.devices import loopback
 from streamtoon.errors import SinkError, UsageError
 from streamtoon.image.letterbox import CALLS
 from streamtoon.image.planes import from_rgb
 from streamtoon.privacy.guard import Guard
-from streamtoon.sinks import virtualcam
+from streamtoon.sinks import LiveOptions, virtualcam
 from streamtoon.types import Colour, Frame
 
 pyvirtualcam = pytest.importorskip("pyvirtualcam", reason="pyvirtualcam is not installed (extra live)")
@@ -101,8 +102,8 @@ def rough(image):
     return cv2.blur(image.astype(np.float32), (16, 16))
 
 
-def write(**options):
-    return virtualcam.write("virtualcam:", size=SIZE, fps=30, backend="recorder", **options)
+def write():
+    return virtualcam.open_live("virtualcam:", LiveOptions(SIZE, 30), backend="recorder")
 
 
 def test_planes_reach_the_camera_as_they_are(recorder, soft):
@@ -123,12 +124,6 @@ def test_a_camera_without_i420_gets_rgb(recorder, soft):
     (camera,) = recorder.made
     assert camera.fmt.name == "RGB"
     assert abs(camera.sent[0].reshape(240, 320, 3).astype(int) - soft).mean() < 2.5
-
-
-def test_mirror(recorder, soft):
-    with write(mirror=True) as send:
-        send(drawn(soft))
-    assert abs(shown(recorder.made[0].sent[0]) - soft[:, ::-1]).mean() < 2.5
 
 
 @pytest.mark.parametrize(
@@ -160,7 +155,7 @@ def test_another_shape_is_letterboxed(recorder):
 
 
 def test_odd_sizes_become_even(recorder):
-    sink = virtualcam.write("virtualcam:", size=(319, 239), fps=30, backend="recorder")
+    sink = virtualcam.open_live("virtualcam:", LiveOptions((319, 239), 30), backend="recorder")
     with sink as send:
         send(drawn(np.zeros((239, 319, 3), np.uint8)))
     assert recorder.made[0].size == SIZE
@@ -195,7 +190,7 @@ def test_without_the_package(monkeypatch):
 
 def opens(system, recorder, target="virtualcam:"):
     """Which device is opened, and what is noticed."""
-    sink = virtualcam.write(target, size=SIZE, fps=30, system=system)
+    sink = virtualcam.open_live(target, LiveOptions(SIZE, 30), system=system)
     with sink:
         pass
     assert recorder.made[-1].asked == sink.device
@@ -206,7 +201,7 @@ def refused(system, recorder, target="virtualcam:"):
     """The error; nothing is opened."""
     before = len(recorder.made)
     with pytest.raises(SinkError) as caught:
-        virtualcam.write(target, size=SIZE, fps=30, system=system).__enter__()
+        virtualcam.open_live(target, LiveOptions(SIZE, 30), system=system).__enter__()
     assert len(recorder.made) == before
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -220,7 +215,7 @@ def test_no_device_step_by_step(system, recorder, monkeypatch):
     assert f"has made no device; run: sudo modprobe -r v4l2loopback && {EXACT}" in refused(system, recorder)
     device(system, 10, "streamtoon")
     with monkeypatch.context() as patch:
-        patch.setattr(virtualcam.os, "access", lambda *_: False)
+        patch.setattr(loopback.os, "access", lambda *_: False)
         assert "no permission for /dev/video10; run: sudo usermod -aG video $USER" in refused(system, recorder)
     assert "without exclusive_caps=1" in refused(system, recorder)
     assert f"run: sudo modprobe -r v4l2loopback && {EXACT}" in refused(system, recorder)
@@ -284,7 +279,7 @@ def test_each_device_has_its_own_flag(system, flags, numbers, exclusive):
     device(system, 21, "Right")
     if flags:
         module(system, flags, numbers)
-    assert [d.exclusive for d in virtualcam.loopbacks(system)] == exclusive
+    assert [d.exclusive for d in loopback.list_loopbacks(system)] == exclusive
 
 
 @pytest.mark.parametrize(
@@ -292,7 +287,7 @@ def test_each_device_has_its_own_flag(system, flags, numbers, exclusive):
 )
 def test_elsewhere_the_name_is_handed_on(system, recorder, monkeypatch, target, asked):
     monkeypatch.setattr(virtualcam.sys, "platform", "win32")
-    sink = virtualcam.write(target, size=SIZE, fps=30, system=system)
+    sink = virtualcam.open_live(target, LiveOptions(SIZE, 30), system=system)
     with sink:
         pass
     assert recorder.made[0].asked == asked

@@ -27,6 +27,7 @@ import numpy as np
 from streamtoon.image.planes import from_rgb
 from streamtoon.errors import SinkError
 from streamtoon.privacy.guard import Guard
+from streamtoon import sinks
 from streamtoon.sinks import window
 from streamtoon.sources import portrait
 from streamtoon.types import Colour, Frame
@@ -51,26 +52,6 @@ while time.monotonic() < end:
         break
     time.sleep(0.02)
 preview.close()
-say("closed")
-"""
-)
-SINK = (
-    SETUP
-    + """
-sink = window.write("window:streamtoon test")
-with sink as send:
-    def feed():
-        try:
-            while True:
-                send(drawn)
-                time.sleep(0.02)
-        except SinkError as error:
-            say(error)
-    sender = threading.Thread(target=feed, daemon=True)
-    sender.start()
-    while sink.refresh() != "quit":
-        time.sleep(0.02)
-    sender.join()
 say("closed")
 """
 )
@@ -152,7 +133,7 @@ def test_a_key_is_held(strokes, asked, held):
 )
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there always is a screen")
 def test_no_screen_is_an_error_and_not_the_end_of_the_process(display, why):
-    code = SETUP + "\ntry:\n    window.write('window:')\nexcept SinkError as error:\n    say(error)"
+    code = SETUP + "\ntry:\n    sinks.open_preview()\nexcept SinkError as error:\n    say(error)"
     env = {**environment(), "QT_QPA_PLATFORM": "wayland"}
     if display:
         env["DISPLAY"] = display
@@ -160,6 +141,30 @@ def test_no_screen_is_an_error_and_not_the_end_of_the_process(display, why):
     assert run.stdout.startswith("cannot open a window: ")
     assert why in run.stdout
     assert run.stdout.count("\n") == 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere nothing is asked")
+@pytest.mark.parametrize("platform", [None, "wayland"])
+def test_asking_for_a_screen_changes_no_environment(monkeypatch, platform):
+    if platform:
+        monkeypatch.setenv("QT_QPA_PLATFORM", platform)
+    else:
+        monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    before = dict(os.environ)
+    assert "DISPLAY" in window.no_screen()
+    assert dict(os.environ) == before
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere nothing is set")
+def test_the_platform_is_set_while_the_window_opens_and_no_longer(monkeypatch, drawn):
+    seen = []
+    monkeypatch.setenv("QT_QPA_PLATFORM", "wayland")
+    monkeypatch.setattr(window, "no_screen", lambda: "")
+    monkeypatch.setattr(window.cv2, "namedWindow", lambda *_: seen.append(os.environ["QT_QPA_PLATFORM"]))
+    monkeypatch.setattr(window.cv2, "resizeWindow", lambda *_: seen.append(os.environ["QT_QPA_PLATFORM"]))
+    window.Window()._open(drawn)
+    assert seen == ["xcb", "wayland"]
 
 
 def environment():
@@ -255,12 +260,4 @@ def test_closing_the_window_is_quitting(app):
     one = app(PREVIEW, "safe")
     one.close()
     assert one.says() == "quit"
-    assert one.says() == "closed"
-
-
-def test_a_sink_that_another_thread_feeds(app):
-    one = app(SINK)
-    one.sees(lambda image: image[:360, :640].mean() > 70 and image[370:].max() == 0)  # the portrait alone
-    one.close()
-    assert one.says().startswith("cannot show any more: the window was closed")
     assert one.says() == "closed"

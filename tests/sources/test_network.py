@@ -10,9 +10,10 @@ import av
 import numpy as np
 import pytest
 
+from streamtoon import sources
 from streamtoon.cli.main import main
 from streamtoon.errors import SourceError, UsageError
-from streamtoon.sources import network
+from streamtoon.sources import LiveOptions
 
 SIZE = (96, 64)
 SHADES = (60, 200)
@@ -70,12 +71,13 @@ class Rtsp(threading.Thread):
                 time.sleep(1 / 60)
 
 
-def test_a_camera_that_goes_is_called_until_it_is_back():
+def test_a_camera_that_goes_is_called_until_it_is_back(caplog):
     camera = Rtsp()
     camera.start()
-    stop, said = threading.Event(), []
+    caplog.set_level("INFO")
+    stop = threading.Event()
     began = time.monotonic()
-    with network.open(camera.address, stop=stop, say=said.append) as source:
+    with sources.open_live(camera.address, LiveOptions(stop=stop)) as source:
         assert source.size == SIZE
         frames = []
         for frame in source.frames():
@@ -89,10 +91,13 @@ def test_a_camera_that_goes_is_called_until_it_is_back():
     assert times == sorted(times)
     assert began < times[0] <= times[-1] <= time.monotonic()
     shown = camera.address.replace("anna:secret@", "").removesuffix("/door")
-    assert said == [f"{shown} gives no more pictures; it is called again until it is back", f"{shown} is back"]
+    assert caplog.messages == [
+        f"{shown} gives no more pictures; it is called again until it is back",
+        f"{shown} is back",
+    ]
 
 
-def test_a_film_on_a_server_is_paced_by_its_reader(moved_film):
+def test_a_film_on_a_server_is_played_at_its_own_rate(moved_film):
     from functools import partial
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -102,25 +107,27 @@ def test_a_film_on_a_server_is_paced_by_its_reader(moved_film):
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=moved_film.parent)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with network.open(f"http://127.0.0.1:{server.server_port}/{moved_film.name}") as source:
-            assert source.is_film
+        began = time.monotonic()
+        with sources.open_live(f"http://127.0.0.1:{server.server_port}/{moved_film.name}") as source:
+            assert source.size == (640, 360)
             seconds = [f.seconds for f in source.frames()]
         server.shutdown()
     assert len(seconds) == 24
-    assert seconds[0] == 0
+    assert [s - seconds[0] for s in seconds] == [Fraction(i, 30) for i in range(24)]
+    assert began < seconds[0] < seconds[-1] <= time.monotonic()
 
 
 def test_nobody_answers():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(SourceError, match=rf"cannot read rtsp://127.0.0.1:{port}: Connection refused; check"):
-        network.open(f"rtsp://anna:secret@127.0.0.1:{port}/door")
+        sources.open_live(f"rtsp://anna:secret@127.0.0.1:{port}/door")
 
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://host/x", "concat://a|b", "://"])
 def test_other_addresses_are_not_opened(address):
     with pytest.raises(UsageError, match="an address begins with one of rtsp://"):
-        network.open(address)
+        sources.open_live(address)
 
 
 def test_live_says_so_in_one_line(tmp_path, capsys):

@@ -1,16 +1,17 @@
 import numpy as np
 import pytest
 
+from streamtoon import sources
 from streamtoon.errors import UsageError
 from streamtoon.image.planes import to_rgb
-from streamtoon.sources import portrait, read
+from streamtoon.sources import portrait
 
 
 def test_the_ground_truth_is_exact():
     """A mark put into the portrait is found where the motion says."""
     import cv2
 
-    frames = list(read("portrait:40@640x360"))
+    frames = list(portrait.read("portrait:40@640x360"))
     first = to_rgb(frames[0].planes, "yuv420p", frames[0].colour)
     last = to_rgb(frames[39].planes, "yuv420p", frames[39].colour)
     a, b = (np.vstack([portrait.motion(i, 640, 360), [0, 0, 1]]) for i in (0, 39))
@@ -22,7 +23,9 @@ def test_the_ground_truth_is_exact():
 
 
 def test_frames_are_as_asked():
-    frames = list(read("portrait:5@322x181"))
+    with sources.open("portrait:5@322x181") as source:
+        frames = list(source.frames())
+        assert source.rate == 30
     assert [f.index for f in frames] == [0, 1, 2, 3, 4]
     assert (frames[0].width, frames[0].height, frames[0].layout) == (322, 181, "yuv420p")
     assert frames[3].seconds * 30 == 3
@@ -31,4 +34,4 @@ def test_frames_are_as_asked():
 @pytest.mark.parametrize("target", ["portrait:0@64x64", "portrait:5", "portrait:5@4x4", "portrait:x"])
 def test_a_bad_target_is_refused(target):
     with pytest.raises(UsageError, match="portrait"):
-        read(target)
+        sources.open(target)

@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from streamtoon import sources
 from streamtoon.errors import SourceError, UsageError
-from streamtoon.sources import images, read
+from streamtoon.sources import images
+
+
+def read(target):
+    with sources.open(target) as source:
+        yield from source.frames()
 
 
 def shade(value, size=(6, 4)):

@@ -1,197 +1,30 @@
-"""Cameras that are not here: folders as Linux shows them, and a capture that plays what the test has written."""
+"""A camera is read as it is; one that goes away, freezes or hangs is waited for."""
 
-import fcntl
-import struct
+import os
 import threading
 from fractions import Fraction
 
 import cv2
 import numpy as np
 import pytest
+from scripted_camera import STEP, Scripted, Stop, linux_world, picture
 
-from streamtoon.errors import SourceError, UsageError
+from streamtoon.errors import SourceError
 from streamtoon.image.planes import to_rgb
-from streamtoon.sources import webcam
-from streamtoon.sources.webcam import Camera
+from streamtoon.sources import LiveOptions, webcam
 from streamtoon.types import Colour
-
-STEP = 1 / 30
-
-
-def picture(index, size=(64, 48)):
-    return np.random.default_rng(index).integers(0, 256, (size[1], size[0], 3), np.uint8)
-
-
-class World:
-    """Which camera is plugged in where, what each read gives, and the time."""
-
-    def __init__(self, root):
-        self.root = root
-        self.now = 100.0
-        self.plan = []
-        self.asked, self.opened, self.said, self.waits = [], [], [], []
-        self.open_now = 0
-        self.real = (64, 48, 30.0)
-        self.stop = Stop(self)
-
-    def plug(self, number, name, index="0", *, loopback=False):
-        folder = self.root / webcam.SYSFS / f"video{number}"
-        folder.mkdir(parents=True)
-        (folder / "name").write_text(name + "\n")
-        (folder / "index").write_text(index + "\n")
-        if loopback:
-            (folder / "max_openers").write_text("10\n")
-
-    def unplug(self, number):
-        for file in (self.root / webcam.SYSFS / f"video{number}").iterdir():
-            file.unlink()
-        (self.root / webcam.SYSFS / f"video{number}").rmdir()
-
-    def open(self, target="webcam:", **options):
-        return webcam.open(
-            target, opener=lambda *at: Scripted(self, *at), clock=lambda: self.now, stop=self.stop,
-            say=self.said.append, system=self.root, **options,
-        )  # fmt: skip
-
-    def play(self, plan, **options):
-        """The frames a plan gives; it ends the camera. A plan holds pictures, None, errors and things to do."""
-        self.plan = list(plan)
-        return list(self.open(**options).frames())
-
-
-class Scripted:
-    """Stands for cv2.VideoCapture."""
-
-    def __init__(self, world, index, backend):
-        self.world = world
-        world.opened.append((index, backend))
-        self.good = (world.root / webcam.SYSFS / f"video{index}").exists()
-        world.open_now += self.good
-
-    def isOpened(self):  # noqa: N802 - OpenCV's name
-        return self.good
-
-    def set(self, prop, value):
-        self.world.asked.append((prop, value))
-        return True
-
-    def get(self, prop):
-        names = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FPS)
-        return self.world.real[names.index(prop)]
-
-    def read(self):
-        assert self.good, "read after release"
-        self.world.now += STEP
-        while self.world.plan:
-            step = self.world.plan.pop(0)
-            if callable(step):
-                step()
-                continue
-            if isinstance(step, Exception):
-                raise step
-            return step is not None, step
-        self.world.stop.set()
-        return False, None
-
-    def release(self):
-        self.world.open_now -= self.good
-        self.good = False
-
-
-class Stop(threading.Event):
-    """Waiting moves the world's time on."""
-
-    def __init__(self, world):
-        super().__init__()
-        self.world = world
-
-    def wait(self, timeout=None):
-        self.world.waits.append(timeout)
-        self.world.now += timeout
-        if len(self.world.waits) > 20:  # nothing the test has planned comes back
-            self.set()
-        return self.is_set()
 
 
 @pytest.fixture
-def world(tmp_path, monkeypatch):
-    monkeypatch.setattr(webcam.sys, "platform", "linux")
-    return World(tmp_path)
+def world(tmp_path):
+    with linux_world(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
 def one(world):
     world.plug(0, "Integrated Camera")
     return world
-
-
-def test_cameras_are_listed_and_virtual_ones_are_not(world):
-    world.plug(10, "Logitech BRIO")
-    world.plug(2, "Integrated Camera")
-    world.plug(3, "Integrated Camera", index="1")  # its metadata
-    world.plug(4, "streamtoon")
-    world.plug(5, "OBS Virtual Camera")
-    world.plug(6, "Phone", loopback=True)
-    assert webcam.cameras(world.root) == [
-        Camera(2, "Integrated Camera", "/dev/video2"), Camera(10, "Logitech BRIO", "/dev/video10"),
-    ]  # fmt: skip
-
-
-def test_what_the_driver_says_counts_more(world, monkeypatch):
-    def ioctl(_node, request, answer):
-        assert request == webcam.QUERYCAP
-        struct.pack_into("=II", answer, 84, 0x84A00001, flags.pop(0))
-
-    for number, index in ((0, "0"), (1, "1"), (2, "0")):
-        world.plug(number, f"node {number}", index)
-        (world.root / "dev").mkdir(exist_ok=True)
-        (world.root / f"dev/video{number}").touch()
-    flags = [0x04A00000, 0x04200001, 0x04208000]  # metadata, capture, a codec
-    monkeypatch.setattr(fcntl, "ioctl", ioctl)
-    assert [c.index for c in webcam.cameras(world.root)] == [1]
-
-
-def test_where_names_are_not_told_numbers_are_tried(world, monkeypatch):
-    monkeypatch.setattr(webcam.sys, "platform", "darwin")
-    world.plug(0, "")
-    world.plug(1, "")
-    found = webcam.cameras(world.root, lambda *at: Scripted(world, *at))
-    assert found == [Camera(0, "camera 0"), Camera(1, "camera 1")]
-    assert world.open_now == 0
-    world.opened.clear()
-    assert world.open("webcam:1").camera == Camera(1, "camera 1")
-    assert world.opened == [(1, cv2.CAP_ANY)]  # and no other was switched on
-
-
-@pytest.mark.parametrize(
-    ("target", "index"),
-    [("webcam:", 0), ("webcam:2", 2), ("webcam:/dev/video2", 2), ("webcam:brio", 2), ("webcam:CAMERA", 0),
-     ("webcam:brio 4", 3), ("webcam:/dev/video6", 6)],
-)  # fmt: skip
-def test_chosen_by_number_or_name(world, target, index):
-    for number, name in ((0, "Integrated Camera"), (2, "Logitech BRIO 4K"), (3, "Brio 4")):
-        world.plug(number, name)
-    world.plug(6, "Phone", loopback=True)  # somebody else's virtual camera: by its full name only
-    assert webcam.choose(target, world.root).index == index
-
-
-@pytest.mark.parametrize(
-    "target", ["webcam:1", "webcam:phone", "webcam:nikon", "webcam:/dev/video9", "webcam:/dev/video4"]
-)
-def test_a_camera_that_is_not_there(world, target):
-    world.plug(0, "Integrated Camera")
-    world.plug(2, "BRIO")
-    world.plug(4, "streamtoon", loopback=True)
-    world.plug(6, "Phone", loopback=True)
-    with pytest.raises(UsageError, match=r"choose one of 0 \(Integrated Camera\), 2 \(BRIO\)$"):
-        webcam.choose(target, world.root)
-
-
-def test_no_camera(world):
-    for target in ("webcam:", "webcam:0", "webcam:brio"):
-        with pytest.raises(SourceError, match="no camera is plugged in; plug one in"):
-            world.open(target)
-    assert world.opened == []
 
 
 def test_one_that_does_not_open(one):
@@ -244,7 +77,7 @@ def test_an_odd_picture_loses_its_last_row_and_column(one):
     assert [p.shape for p in frame.planes] == [(48, 64), (24, 32), (24, 32)]
 
 
-@pytest.mark.parametrize("end", [[None] * webcam.MISSES, [cv2.error("gone")], [OSError("gone")]])
+@pytest.mark.parametrize("end", [[None] * webcam.FAILED_READS, [cv2.error("gone")], [OSError("gone")]])
 def test_unplugged_and_plugged_in_again(world, end):
     world.plug(2, "BRIO")
 
@@ -274,7 +107,7 @@ def test_unplugged_and_plugged_in_again(world, end):
 
 
 def test_after_each_return_the_wait_begins_anew(one):
-    gone = [None] * webcam.MISSES
+    gone = [None] * webcam.FAILED_READS
     frames = one.play([picture(0), *gone, *gone, picture(1), *gone, picture(2)])
     assert len(frames) == 3
     assert one.waits == [0.25, 0.5, 0.25]
@@ -304,8 +137,8 @@ def test_frozen(one):
     for frame in camera.frames():
         seen.append((float(frame.seconds), camera.lost))
     # for two seconds it may be somebody who sits still before a quiet camera; then it is shown no longer
-    assert seen[-3][0] == pytest.approx(100 + STEP + webcam.FROZEN, abs=2 * STEP)
-    assert len(seen) == pytest.approx(webcam.FROZEN / STEP + 3, abs=2)
+    assert seen[-3][0] == pytest.approx(100 + STEP + webcam.FROZEN_S, abs=2 * STEP)
+    assert len(seen) == pytest.approx(webcam.FROZEN_S / STEP + 3, abs=2)
     assert np.array_equal(frame.planes[0], webcam.planes(picture(2))[0])
     assert not any(lost for _, lost in seen)
     assert one.waits == [0.25, 0.5, 1]  # opened again for two seconds each time
@@ -333,7 +166,8 @@ def test_its_size_may_change(one):
 def test_stop_ends_it_out_of_a_wait(one):
     stop = threading.Event()
     one.plan = [picture(0), *[None] * 1000]
-    camera = webcam.open("webcam:", opener=lambda *at: Scripted(one, *at), stop=stop, system=one.root)
+    options = LiveOptions(stop=stop)
+    camera = webcam.open_live("webcam:", options, opener=lambda *at: Scripted(one, *at), system=one.root)
     frames = camera.frames()
     next(frames)
     threading.Timer(0.1, stop.set).start()
@@ -350,10 +184,10 @@ def test_who_stops_early_lets_the_camera_go(one):
     assert one.open_now == 0
 
 
-def test_opencv_itself_is_asked_and_stays_silent(capfd):
-    with pytest.raises((SourceError, UsageError)):
-        webcam.read("webcam:nobody-has-a-camera-of-this-name")
-    capture = webcam.capture(99, cv2.CAP_ANY)
-    assert not capture.isOpened()
-    capture.release()
-    assert capfd.readouterr().err == ""
+def test_opencvs_time_limit_is_set_for_the_first_read_alone(one, monkeypatch):
+    name, seen = "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", []
+    monkeypatch.delenv(name, raising=False)
+    look = lambda: seen.append(os.environ.get(name))  # noqa: E731 - a step of the plan
+    one.play([look, picture(0), look, picture(1)])
+    assert seen == ["2", None]
+    assert name not in os.environ

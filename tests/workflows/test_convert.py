@@ -73,7 +73,7 @@ def test_the_last_frame_lasts_as_long_as_it_did(tmp_path, last):
 
 def test_sound_is_read_no_further_than_the_pictures_are(tmp_path):
     source = films.film(tmp_path / "a.mkv", range(100), sound=["flac"])
-    with reader.open(source) as film, sinks.write(str(tmp_path / "out.mkv"), film) as send:
+    with reader.open(source) as film, sinks.open(str(tmp_path / "out.mkv"), sinks.Options(film)) as send:
         for frame in film.frames():
             send(films.keep(frame))
             ahead = send.__self__._output._tracks._next
