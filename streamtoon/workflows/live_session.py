@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from streamtoon import sinks, sources, style_folder
-from streamtoon.contracts import Preview
+from streamtoon.contracts import Preview, Sink
 from streamtoon.pipeline.timings import Meter
 from streamtoon.pipeline.toon import Toon
 from streamtoon.privacy.output_gate import OutputGate, blank_frame
