@@ -11,6 +11,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
+import engines.runtimes.tensorrt
+
 
 class Cuda:
     """cuda.bindings.runtime, as far as engines use it. Device memory is host memory; a stream runs what it is given."""
@@ -208,3 +210,12 @@ class Trt:
             return self.plans[-1]
 
         return SimpleNamespace(deserialize_cuda_engine=deserialize)
+
+
+def load(tmp_path, data=b"plan", callers=1):
+    def plan(precision, _refused):
+        file = tmp_path / f"ink-{precision}.plan"
+        file.write_bytes(data)
+        return file
+
+    return engines.runtimes.tensorrt.load(tmp_path / "ink.onnx", plan=plan, callers=callers)

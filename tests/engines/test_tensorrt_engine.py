@@ -1,48 +1,22 @@
-"""TensorRT on a scripted CUDA (fake_cuda.py): memory, streams, graphs, callers, faults; and on a real GPU."""
+"""TensorRT on a scripted CUDA (fake_cuda.py): memory, streams, graphs, callers, faults."""
 
 import shutil
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-import shipped
 
 import engines
 import engines.runtimes.tensorrt
 from engines import EngineError, nvidia
 
 sys.path.insert(0, str(Path(__file__).parent))
-import fake_cuda
+from fake_cuda import load
 
 CROPS = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), np.uint8)
 KINDS = ["tensorrt", "tensorrt_rtx"]
-
-
-@pytest.fixture
-def cuda(monkeypatch):
-    made = fake_cuda.Cuda()
-    monkeypatch.setattr(nvidia, "runtime", lambda: made)
-    return made
-
-
-@pytest.fixture
-def trt(cuda, monkeypatch, request):
-    made = fake_cuda.Trt(cuda)
-    kind = getattr(request, "param", "tensorrt")
-    monkeypatch.setattr(nvidia, "library", lambda: nvidia.Library(made, kind, "11.4"))
-    return made
-
-
-def load(tmp_path, data=b"plan", callers=1):
-    def plan(precision, _refused):
-        file = tmp_path / f"ink-{precision}.plan"
-        file.write_bytes(data)
-        return file
-
-    return engines.runtimes.tensorrt.load(tmp_path / "ink.onnx", plan=plan, callers=callers)
 
 
 @pytest.mark.parametrize("trt", KINDS, indirect=True)
@@ -242,24 +216,6 @@ def test_closing_raises_nothing_and_frees_all(trt, cuda, tmp_path, fault):
     assert list(tmp_path.rglob("*.part")) == []
 
 
-def test_no_driver_an_old_one_and_no_gpu(trt, cuda, tmp_path):
-    cuda.version = 0
-    with pytest.raises(EngineError, match="no NVIDIA driver found"):
-        engines.load("tensorrt", tmp_path / "x.onnx", plan=lambda *_: pytest.fail("compiled for nothing"))
-    cuda.version, cuda.devices = 12020, (cuda.cudaError_t.cudaErrorInsufficientDriver, 0)
-    with pytest.raises(EngineError, match=r"too old: it runs CUDA 12\.2, not 13\.4; update the driver"):
-        nvidia.gpu()
-    cuda.devices = (cuda.cudaError_t.cudaErrorNoDevice, 0)
-    with pytest.raises(EngineError, match="sees no GPU"):
-        nvidia.gpu()
-
-
-def test_a_named_engine_never_falls_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(nvidia, "gpu", lambda: (_ for _ in ()).throw(EngineError("no NVIDIA driver found")))
-    with pytest.raises(EngineError, match=r"^no engine can run ink.onnx here / tensorrt: no NVIDIA driver found$"):
-        engines.load("tensorrt", tmp_path / "ink.onnx")
-
-
 def test_all_share_one_logger_that_outlives_them(trt, tmp_path):
     """TensorRT keeps to the first logger that it is given: a second one would hear nothing, and the first must stay."""
     first, second = load(tmp_path), load(tmp_path)
@@ -269,93 +225,3 @@ def test_all_share_one_logger_that_outlives_them(trt, tmp_path):
     with pytest.raises(EngineError, match="convolution 7 has no kernel"):
         second(CROPS)
     second.close()
-
-
-def test_no_tensorrt_is_told_with_the_way_to_get_it(monkeypatch):
-    nvidia.library.cache_clear()
-    for name in ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings"):
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(EngineError, match=r"TensorRT is not installed; pip install .*\[tensorrt\]"):
-        nvidia.library()
-    nvidia.library.cache_clear()
-
-
-@pytest.mark.parametrize(("version", "good"), [("10.3.0", False), ("10.12.0.36", True), ("11.4.0.106", True)])
-def test_which_data_centre_versions_are_taken(monkeypatch, version, good):
-    nvidia.library.cache_clear()
-    fake = type(sys)("tensorrt")
-    fake.__version__ = version
-    monkeypatch.setitem(sys.modules, "tensorrt", fake)
-    for name in ("tensorrt_rtx", "tensorrt_rtx_bindings"):
-        monkeypatch.setitem(sys.modules, name, None)
-    if good:
-        assert nvidia.library() == nvidia.Library(fake, "tensorrt", version)
-    else:
-        with pytest.raises(EngineError, match=r"too old, 10\.12 or newer"):
-            nvidia.library()
-    nvidia.library.cache_clear()
-
-
-def _gpu():
-    try:
-        return nvidia.ready()[1].name  # asks for the GPU first: without one TensorRT stays out of this process
-    except EngineError as error:
-        return error
-
-
-NETWORKS = [(name, kind) for name in ("engraving", "ink", "wash") for kind in ("fp32", "fp16", "int8")]
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(isinstance(_gpu(), EngineError), reason=str(_gpu()))
-@pytest.mark.parametrize(("name", "precision"), [*NETWORKS, ("resnet9", "fp32"), ("resnet9", "fp16")])
-def test_on_a_gpu_the_parity_gate_passes(name, precision, tmp_path):
-    import trt_build
-    from trt_build import precision as of
-    from trt_build.resnet9 import resnet9
-
-    if name == "resnet9":
-        name = tmp_path / "resnet9.onnx"
-        name.write_bytes(resnet9())
-    source = shipped.source(name)
-    reference = engines.load("openvino:f32", source.onnx)
-    engine = engines.runtimes.tensorrt.load(
-        source.onnx,
-        precision,
-        plan=lambda *_: trt_build.plan(source, precision, folder=tmp_path, photo=shipped.PHOTO).path,
-        callers=2,
-    )
-    pictures = shipped.crops(source.size)[:: 8 if precision != "int8" else 1]
-    batches = [pictures[i : i + 8] for i in range(0, len(pictures), 8)]
-    drawn = [np.concatenate([e(batch) for batch in batches]) for e in (engine, reference)]
-    assert of.psnr(*drawn) >= of.NEED[precision]
-    for count in range(1, 9):  # each lane: set up, then again; as a graph where the data-centre TensorRT runs it
-        several = [engine(pictures[:count]) for _ in range(4)]
-        assert all(of.psnr(one, drawn[0][:count]) >= of.NEED[precision] for one in several)
-    with ThreadPoolExecutor(4) as pool:  # more callers than lanes, each with crops of its own
-        for i, one in enumerate(pool.map(lambda i: engine(pictures[i : i + 1]), [i % 8 for i in range(32)])):
-            assert of.psnr(one, drawn[0][i % 8 : i % 8 + 1]) >= of.NEED[precision]
-    engine.close()
-    reference.close()
-
-
-def test_who_has_no_driver_is_not_told_to_install_tensorrt(monkeypatch, tmp_path):
-    monkeypatch.setattr(nvidia, "installed", lambda: False)
-    monkeypatch.setattr(nvidia, "driver", lambda: False)
-    with pytest.raises(EngineError, match="no NVIDIA driver found"):
-        engines.load("tensorrt", tmp_path / "ink.onnx")
-
-
-def test_who_has_a_driver_is_told_what_to_install(trt, cuda, monkeypatch, tmp_path):
-    """A driver and half of the packages: the data-centre TensorRT alone, or cuda-bindings alone."""
-    monkeypatch.setattr(nvidia, "installed", lambda: False)
-    monkeypatch.setattr(nvidia, "driver", lambda: True)
-
-    def none():
-        raise EngineError(f"it is not installed; {nvidia.INSTALL}")
-
-    for part in ("runtime", "library"):
-        with monkeypatch.context() as patch:
-            patch.setattr(nvidia, part, none)
-            with pytest.raises(EngineError, match=r"it is not installed; pip install .*\[tensorrt\]"):
-                engines.load("tensorrt", tmp_path / "ink.onnx", plan=lambda *_: pytest.fail("compiled for nothing"))

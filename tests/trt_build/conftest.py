@@ -7,6 +7,7 @@ import pytest
 
 from engines import nvidia
 from trt_build import precision
+from trt_build.resnet9 import resnet9
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,3 +31,11 @@ def _tensorrt_stays_out_of_this_process():
     yield
     if not nvidia.driver():
         assert not {"tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings"} & set(sys.modules)
+
+
+@pytest.fixture
+def network(tmp_path):
+    """A small network file: 64 px, in a few milliseconds built."""
+    file = tmp_path / "small.onnx"
+    file.write_bytes(resnet9(64, width=8, blocks=1))
+    return file

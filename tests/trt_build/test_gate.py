@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import installed
 import numpy as np
 import pytest
 import shipped
@@ -167,8 +168,25 @@ def test_asked_wrongly_is_told_as_such(arguments):
     assert done.stderr.startswith("usage: trt_build [check] STYLE")
 
 
+def test_trt_build_alone_takes_onnx_files(tmp_path):
+    """``python -m trt_build`` has neither styles nor a portrait: it says so, and builds what needs neither."""
+    installed.skip_without_tensorrt()
+    file = tmp_path / "small.onnx"
+    file.write_bytes(resnet9(64, width=8, blocks=1))
+    for arguments, line in (
+        (["ink"], "error: ink is not there; give an ONNX file"),
+        ([file, "--precision", "int8", "--cache", tmp_path], "error: INT8 needs crops to calibrate on"),
+        (["check", file], "error: there are no crops to check on; give some with --crops"),
+    ):
+        done = run("trt_build", *arguments)
+        assert (done.returncode, done.stderr) == (1, f"{line}\n")
+    done = run("trt_build", file, "--precision", "fp32", "--cache", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "compiled in" in done.stdout
+
+
 def test_both_command_lines_share_the_cache(tmp_path):
-    pytest.importorskip("tensorrt_rtx_bindings", reason="the extra tensorrt is not installed", exc_type=ImportError)
+    installed.skip_without_tensorrt()
     first = run("streamtoon.cli.trt_build", "ink", "--precision", "fp16", "--cache", tmp_path)
     assert first.returncode == 0, first.stderr
     assert "compiled in" in first.stdout

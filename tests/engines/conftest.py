@@ -1,0 +1,26 @@
+"""A scripted CUDA, and a scripted TensorRT on it."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from engines import nvidia
+
+sys.path.insert(0, str(Path(__file__).parent))
+import fake_cuda
+
+
+@pytest.fixture
+def cuda(monkeypatch):
+    made = fake_cuda.Cuda()
+    monkeypatch.setattr(nvidia, "runtime", lambda: made)
+    return made
+
+
+@pytest.fixture
+def trt(cuda, monkeypatch, request):
+    made = fake_cuda.Trt(cuda)
+    kind = getattr(request, "param", "tensorrt")
+    monkeypatch.setattr(nvidia, "library", lambda: nvidia.Library(made, kind, "11.4"))
+    return made
