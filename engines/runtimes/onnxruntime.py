@@ -36,6 +36,7 @@ PROVIDERS: Final = {  # option -> ONNX Runtime's name, best first
     "openvino": "OpenVINOExecutionProvider",
     "cpu": "CPUExecutionProvider",
 }
+UNOPTIMISED: Final = "unoptimised"  # the CPU, every node computed as the file has it: a reference, and slower
 GPU: Final = ("tensorrt-rtx", "cuda", "directml", "coreml")
 
 
@@ -52,7 +53,9 @@ class OnnxRuntime:
         options.log_severity_level = 4
         # threads that wait by spinning take the cores from those that decode and encode
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        name = PROVIDERS[provider]
+        if provider == UNOPTIMISED:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+        name = PROVIDERS.get(provider, PROVIDERS["cpu"])
         try:
             if provider == "tensorrt-rtx":
                 options.add_provider_for_devices(_plugin(ort, name), {})
@@ -73,7 +76,7 @@ class OnnxRuntime:
             raise EngineError(f"the network maps {kinds} {shape}; it must map uint8 [?,S,S,3] to uint8 [?,S,S,4]")
         self.size = int(shape[1])
         self._names = fed[0].name, made[0].name
-        self.device = f"{provider}, {ort.__version__}" + (f", {threads} threads" if provider == "cpu" else "")
+        self.device = f"{provider}, {ort.__version__}" + (f", {threads} threads" if name == PROVIDERS["cpu"] else "")
 
     def __call__(self, crops: U8) -> U8:
         """uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA."""
@@ -118,8 +121,8 @@ def available() -> list[str]:
 
 
 def load(onnx_path: Path, provider: str | None = None, *, threads: int = 2) -> Engine:
-    """The first provider that runs ``onnx_path``. provider: one of PROVIDERS, "gpu" for any of GPU, None for any."""
-    if provider not in (None, "gpu", *PROVIDERS):
+    """The first provider that runs ``onnx_path``: one of PROVIDERS, UNOPTIMISED, "gpu" for any of GPU, None for any."""
+    if provider not in (None, "gpu", UNOPTIMISED, *PROVIDERS):
         raise EngineError(f"no execution provider is called {provider!r}; choose one of gpu, {', '.join(PROVIDERS)}")
     if not Path(onnx_path).is_file():
         raise EngineError(f"{onnx_path} is not there")
@@ -127,7 +130,7 @@ def load(onnx_path: Path, provider: str | None = None, *, threads: int = 2) -> E
     wanted = [p for p in there if p in GPU] if provider == "gpu" else there if provider is None else [provider]
     reasons = []
     for one in wanted:
-        if one not in there:
+        if one not in (UNOPTIMISED, *there):
             reasons.append(f"this ONNX Runtime has no {one}; it has {', '.join(there)}")
             continue
         try:

@@ -34,7 +34,7 @@ def no_driver(monkeypatch):
     monkeypatch.setattr(nvidia, "gpu", none)
 
 
-@pytest.mark.parametrize("name", ["onnxruntime:cpu", "torch:cpu", "openvino:f32"])
+@pytest.mark.parametrize("name", ["onnxruntime:cpu", "onnxruntime:unoptimised", "torch:cpu", "openvino:f32"])
 def test_engines_agree_in_fp32(style, pictures, name):
     pytest.importorskip(name.partition(":")[0])
     reference, engine = engines.load("openvino:f32", style.onnx), engines.load(name, style.onnx, threads=1)
@@ -44,6 +44,14 @@ def test_engines_agree_in_fp32(style, pictures, name):
     assert psnr(together, alone) > 80
     engine.close()
     reference.close()
+
+
+@pytest.mark.parametrize("name", ["onnxruntime:unoptimised", "openvino:f32"])
+def test_the_gates_references_are_within_a_level_of_torch(style, pictures, name):
+    """They share no code: what one of them made of the network by mistake would show."""
+    pytest.importorskip("torch")
+    drawn = [engines.load(one, style.onnx, threads=1)(pictures[:2]).astype(int) for one in (name, "torch:cpu")]
+    assert np.abs(drawn[0] - drawn[1]).max() <= 1
 
 
 def test_torch_draws_the_half_file_in_half_precision(style, pictures):
