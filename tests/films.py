@@ -7,9 +7,12 @@ import av
 import numpy as np
 
 from streamtoon.privacy.guard import Guard
+from streamtoon.workflows.convert import Options, convert
 
 LOSSLESS = {"qp": "0", "preset": "ultrafast"}  # libx264
 NTSC = Fraction(1001, 30000)
+CONVERT_LOSSLESS = {"encoder": "libx264", "crf": 0, "preset": "ultrafast"}
+QUARTER_TURN = (0, 65536, 0, -65536, 0, 0, 48 << 16, 0, 1 << 30)  # a display matrix
 
 
 def picture(index, width, height, depth=8):
@@ -181,3 +184,8 @@ def square(frame):
     for plane, n in zip(changed, (16, 8, 8), strict=True):
         plane[n // 2 : n // 2 + n, n // 2 : n // 2 + n] = 200
     return Guard(private=False)(frame, changed, 1)
+
+
+def run(source, target, toon=keep, **options):
+    """Convert a film with a toon; the summary."""
+    return convert(Options(str(source), str(target), **options), lambda: toon)
