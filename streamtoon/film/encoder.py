@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, cast
@@ -19,10 +18,12 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from foundation.environment import environment
 from streamtoon.errors import UsageError
 from streamtoon.film.frames import ColourTags, samples
 from streamtoon.types import U8
 
+SVT_ERRORS_ALONE: Final = {"SVT_LOG": "1"}
 FRAME_DURATION: Final = 1 << 8  # AV_CODEC_FLAG_FRAME_DURATION: hand the frames' durations on to the packets
 ENCODERS: Final = {"webm": "libvpx-vp9"}  # by container; libx264 for the rest
 DEFAULTS: Final = {  # what each encoder is told when nobody says otherwise
@@ -32,7 +33,7 @@ DEFAULTS: Final = {  # what each encoder is told when nobody says otherwise
     "mjpeg": {"strict": "unofficial"},  # takes the range films have
     "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
 }
-BITS: Final = Fraction(1, 4)  # a pixel, for encoders that know no constant rate factor
+BITS_PER_PIXEL: Final = Fraction(1, 4)  # for encoders that know no constant rate factor
 PRESET_NAMED: Final = ("libx264", "libx265")
 PRESETS: Final = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
@@ -96,8 +97,6 @@ class Encoder:
         tags: ColourTags,
     ) -> None:
         name = choose(encoding, output.format.name)
-        if name == "libsvtav1":
-            os.environ.setdefault("SVT_LOG", "1")  # only errors: there is no other way to keep it quiet
         options = _options(name, encoding, notices)
         if output.format.name == "avi":  # holds times of decoding only, and only at a constant rate
             options["bf"], time_base = "0", 1 / rate
@@ -116,12 +115,13 @@ class Encoder:
             ctx.flags |= FRAME_DURATION
             ctx.options = dict(options)
             if "crf" not in options:
-                ctx.bit_rate = round(BITS * size[0] * size[1] * min(rate, Fraction(60)))
+                ctx.bit_rate = round(BITS_PER_PIXEL * size[0] * size[1] * min(rate, Fraction(60)))
 
         why = ""
         for self.size in dict.fromkeys((size, even)):
             for self.time_base in dict.fromkeys((time_base, 1 / rate)):
-                why = _trial(name, lambda ctx: configure(ctx, self.size, self.time_base))
+                with self.quietly():
+                    why = _trial(name, lambda ctx: configure(ctx, self.size, self.time_base))
                 if not why:
                     break
             if not why:
@@ -136,6 +136,10 @@ class Encoder:
         self.stream.time_base = self.time_base
         self._tags = tags
         self._frame = VideoFrame(*self.size, "yuv420p")
+
+    def quietly(self) -> AbstractContextManager[None]:
+        """For the time in which the encoder is opened: SVT-AV1 reports errors alone, as it can be told by no option."""
+        return environment(SVT_ERRORS_ALONE, unless_set=True)
 
     def encode(self, planes: tuple[U8, ...], ticks: int, duration: int) -> list[Packet[Stream]]:
         """Packets that are ready after yuv420p ``planes``, shown from ``ticks`` on for ``duration``."""

@@ -167,7 +167,8 @@ class Output:
         if like and like.matrix and turns:
             self._turn = like.turn
             self._encoder.stream.set_display_matrix(like.matrix)
-        self._file.start_encoding()
+        with self._encoder.quietly():
+            self._file.start_encoding()
         self._step = self._encoder.stream.time_base or self._encoder.time_base  # the container may have chosen another
         self._begin = first.seconds
         self._ticks: int | None = None

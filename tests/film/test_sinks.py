@@ -1,5 +1,6 @@
 """Sinks take only what guard made, keep what they are given and leave nothing half-written."""
 
+import os
 from fractions import Fraction
 
 import av
@@ -283,3 +284,13 @@ def test_held_pictures_are_written_like_any_other(tmp_path):
         send(guard(frames[1], None, 0))
     found = films.planes(tmp_path / "a.mkv")
     assert films.same(found, [frames[0].planes] * 2)
+
+
+def test_svt_av1_is_kept_quiet_and_the_environment_as_it_was(tmp_path, capfd, monkeypatch):
+    monkeypatch.delenv("SVT_LOG", raising=False)
+    with sinks.open(str(tmp_path / "a.mkv"), sinks.Options(encoding=Encoding("libsvtav1"))) as send:
+        send(drawn(0, size=(64, 64)))
+        assert "SVT_LOG" not in os.environ
+        send(drawn(1, size=(64, 64)))
+    assert "SVT_LOG" not in os.environ
+    assert capfd.readouterr().err == ""
