@@ -1,21 +1,29 @@
-"""Files that are whole or not there: plans, and what is kept beside them to save time."""
+"""Files that are whole or not there: plans, checkpoints, style folders, and what is kept to save time."""
 
 from __future__ import annotations
 
-import os
-import tempfile
+import secrets
 from pathlib import Path
 
 PREFIX, SUFFIX = "streamtoon-", ".part"  # of what is being written; left only by a process that was killed
 
 
 def write(file: Path, data: bytes) -> None:
-    """Beside its place first, then into it: a reader sees the old file or the new one. Raises OSError."""
-    handle, part = tempfile.mkstemp(dir=file.parent, prefix=PREFIX, suffix=SUFFIX)
+    """Beside its place first, then into it: a reader sees the old file or the new one. Missing folders are made.
+
+    Raises OSError; what was there before is kept then.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with part.open("xb") as stream:  # the usual permissions, which tempfile would not give
             stream.write(data)
-        Path(part).replace(file)
+        part.replace(file)
     except BaseException:
-        Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
+
+
+def write_text(file: Path, text: str) -> None:
+    """The same for text, as UTF-8."""
+    write(file, text.encode())

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 OURS = ("streamtoon", "engines", "trt_build", "train", "foundation")
-FROM_STREAMTOON = {"types", "pipeline"}  # what train may take: the cropper, and what it raises
+FROM_STREAMTOON = {"types", "pipeline", "style_folder"}  # what train may take: the cropper, a style's card
 ALLOWED = {
     "foundation": {"foundation"},
     "streamtoon": {"streamtoon", "engines", "trt_build", "foundation"},

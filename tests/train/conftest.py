@@ -22,3 +22,19 @@ def folders(tmp_path_factory, request):
                 cv2.line(picture, (x, y), (y, 63 - x), (10, 10, 10), 2)
             cv2.imwrite(str(folder / name / f"{n}.png"), picture)
     return folder
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory, request):
+    """Photos of one person under eight names, prepared."""
+    from train.data import prepare
+
+    folder = tmp_path_factory.mktemp("prepared")
+    (folder / "photos").mkdir()
+    picture = request.getfixturevalue("portrait")[:, :, ::-1]
+    for n in range(8):  # names whose hash falls into train, val and test
+        cv2.imwrite(str(folder / "photos" / f"p{n}.png"), cv2.convertScaleAbs(picture, alpha=1 - n / 30))
+    (folder / "photos" / "broken.jpg").write_bytes(b"no picture")
+    cv2.imwrite(str(folder / "photos" / "nobody.png"), np.full((99, 99, 3), 99, np.uint8))
+    prepare.prepare(prepare.Args(folder / "photos", folder / "crops"))
+    return folder

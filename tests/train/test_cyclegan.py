@@ -11,14 +11,15 @@ pytest.importorskip("accelerate")
 
 import torch
 
+from foundation.errors import UsageError
 from train import __main__ as program
 from train.data import pictures
 from train.evaluation import features
-from train.methods import checkpoint, cyclegan
-from train.methods.checkpoint import BadInput
+from train.methods import cyclegan
 from train.networks import munet
 from train.networks.discriminator import Patch, Pool, same_change
 from train.networks.reference import ResNet9, UNet
+from train.run import checkpoint
 from train.style_folder import export
 
 
@@ -129,7 +130,7 @@ def test_the_papers_nets_train_and_deploy(args, net, tmp_path, monkeypatch):
 def test_a_network_that_draws_all_alike_is_not_exported(args, tmp_path, monkeypatch):
     monkeypatch.setattr(munet, "UNet", lambda *, skips: UNet(8, skips=skips))
     cyclegan.train(replace(args, net="encdec", epochs=1, batch=8, every=2))
-    with pytest.raises(BadInput, match=r"the drawings show collapse .* then give --force"):
+    with pytest.raises(UsageError, match=r"the drawings show collapse .* then give --force"):
         export.export(export.Args(args.out / "checkpoint.pt", tmp_path / "style"))
     assert not (tmp_path / "style").exists()
 
@@ -193,5 +194,5 @@ def test_bad_input_is_one_line(change, said, folders, tmp_path, capsys):
 
 def test_another_method_s_checkpoint_is_not_resumed(args):
     checkpoint.save(args.out / "checkpoint.pt", {"ema": {}, "args": {"net": "munet16"}})
-    with pytest.raises(BadInput, match="of another method"):
+    with pytest.raises(UsageError, match="of another method"):
         cyclegan.begin(replace(args, resume=True))

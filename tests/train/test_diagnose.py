@@ -60,7 +60,7 @@ def test_a_collapsed_run_is_told(folders, tmp_path, monkeypatch, capsys):
     )  # fmt: skip
     cyclegan.train(args)
     assert diagnose.diagnose(diagnose.Args(tmp_path / "run")).word == "collapsed"
-    assert f"What to do: {diagnose.ADVICE['collapsed']}" in capsys.readouterr().out
+    assert f"What to do: {diagnose.ADVICE_BY_FINDING['collapsed']}" in capsys.readouterr().out
 
 
 def row(**figures):
@@ -72,11 +72,11 @@ def row(**figures):
     [({}, "good"), ({"copying": 0.1}, "leaking"), ({"cycle_train": 0.005, "cycle_val": 0.006}, "leaking")],
 )
 def test_leaks_are_told(last, word):
-    assert diagnose.judge([row(cycle_train=0.4, cycle_val=0.4), row(**last)]).word == word
+    assert diagnose.classify([row(cycle_train=0.4, cycle_val=0.4), row(**last)]).word == word
 
 
 def test_a_run_that_leaves_its_teacher_on_purpose_is_not_called_underfit():
     row = {"step": 1.0, "ms_ssim": 0.8, "ms_ssim_train": 0.8}
-    assert diagnose.judge([row, row]).word == "underfit"
+    assert diagnose.classify([row, row]).word == "underfit"
     adversarial = row | {"kernel": 1.0, "variety": 1.0, "copying": 1.4}
-    assert diagnose.judge([adversarial, adversarial]).word == "good"
+    assert diagnose.classify([adversarial, adversarial]).word == "good"

@@ -60,7 +60,7 @@ def test_it_resumes_to_the_bit_and_deploys(args, tmp_path):
 def test_paper_is_levelled_to_white():
     x = torch.full((1, 3, 8, 8), 0.4)
     x[:, :, :1] = -1
-    flat = engrave.levelled(x)
+    flat = engrave.with_white_paper(x)
     assert flat.shape == (1, 1, 8, 8)
     assert float(flat.min()) == 0
     assert float(flat[0, 0, 1:].min()) == 1
@@ -72,7 +72,7 @@ def test_solid_black_is_opened_and_lines_stay():
     drawing = torch.ones(1, 1, 64, 64)
     drawing[..., 20:60, 8:56] = 0  # cloth
     drawing[..., 8:10, 8:56] = 0  # a line
-    opened = engrave.opened(drawing, gaps)
+    opened = engrave.with_open_blacks(drawing, gaps)
     assert torch.equal(opened[..., :16, :], drawing[..., :16, :])
     assert (opened[..., 28:52:4, 16:48] == 1).all()
     assert (opened[..., 29:52:4, 16:48] == 0).all()

@@ -13,8 +13,11 @@ pytest.importorskip("accelerate")
 
 import torch
 
+from foundation.errors import UsageError
 from train import __main__ as program
-from train.methods import checkpoint, cyclegan
+from train.methods import cyclegan
+from train.run import checkpoint, loop
+from train.run.threads import torch_threads
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -32,7 +35,7 @@ def test_two_processes_learn_the_same(line, tmp_path):
     """Each sees its own pictures; averaged gradients keep their weights together, so one process's are the run's."""
     probe = tmp_path / "probe.py"
     probe.write_text(
-        "import sys, torch, tyro\nfrom train import cyclegan\n"
+        "import sys, torch, tyro\nfrom train.methods import cyclegan\n"
         "run = cyclegan.train(tyro.cli(cyclegan.Args, args=sys.argv[2:]))\n"
         "torch.save({'step': run.step, 'net': run.draw.state_dict()}, f'{sys.argv[1]}/{run.rank}.pt')\n",
         encoding="utf-8",
@@ -77,7 +80,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_keeps_the_last_checkpoint(line
     assert run.stderr.strip().splitlines()[-1].startswith("train: ")
     assert "Traceback" not in run.stderr
     assert checkpoint.load(tmp_path / "run" / "checkpoint.pt")["step"] == kept
-    assert not [f for f in (tmp_path / "run").iterdir() if f.name.startswith(".")]
+    assert not [f for f in (tmp_path / "run").iterdir() if f.name.endswith(".part")]
 
 
 def test_the_report_needs_nothing_else(line, tmp_path):
@@ -107,5 +110,19 @@ def test_the_best_is_kept_not_the_last(folders, tmp_path, monkeypatch):
     run = cyclegan.train(args)
     assert run.step == 3
     assert checkpoint.load(tmp_path / "run" / "best.safetensors")["step"] == 2
-    with pytest.raises(checkpoint.BadInput, match="must be above 0"):
+    with pytest.raises(UsageError, match="must be above 0"):
         cyclegan.train(replace(args, every=0))
+
+
+def test_what_is_computed_with_threads_of_its_own_leaves_the_rest_alone():
+    before = torch.get_num_threads()
+    with torch_threads(before + 3):
+        assert torch.get_num_threads() == before + 3
+    assert torch.get_num_threads() == before
+
+
+def test_a_missing_tensorboard_is_told_before_anything_is_made(line, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(loop, "is_tensorboard_available", lambda: False)
+    assert program.main([*line, "--tensorboard"]) == 2
+    assert "tensorboard is not installed" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

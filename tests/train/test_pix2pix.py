@@ -36,7 +36,7 @@ def test_it_learns_either_direction_and_deploys(args, direction):
     assert run.history[-1]["pixel"] < 0.75 * run.history[0]["pixel"]
     parity = export.export(export.Args(args.out / "best.safetensors", args.out / "style", force=True))
     assert parity["fp32"] >= 55
-    assert diagnose.diagnose(diagnose.Args(args.out)).word in diagnose.ADVICE
+    assert diagnose.diagnose(diagnose.Args(args.out)).word in diagnose.ADVICE_BY_FINDING
 
 
 def test_pairs_held_out_by_name_are_not_trained_on(args):

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from foundation.errors import UsageError
 from streamtoon.types import U8
 from train.data.degrade_camera import degrade
-from train.data.pairs import PARTS
-from train.methods.checkpoint import BadInput
+from train.data.pairs import PAIR_SHAPES
 
 T = TypeVar("T")
 
@@ -47,14 +47,14 @@ class Batch:
 
 
 def load(folder: Path, split: str) -> Pairs:
-    """The pairs of one split. Raises BadInput where they are missing or of the wrong shape."""
+    """The pairs of one split. Raises UsageError where they are missing or of the wrong shape."""
     try:
-        parts = [np.load(folder / f"{split}_{part}.npy", mmap_mode="r") for part in PARTS]
+        parts = [np.load(folder / f"{split}_{part}.npy", mmap_mode="r") for part in PAIR_SHAPES]
     except (OSError, ValueError) as error:
-        raise BadInput(f"{folder} holds no {split} pairs ({error}); run `python -m train pairs` first") from None
-    for array, shape in zip(parts, PARTS.values(), strict=True):
+        raise UsageError(f"{folder} holds no {split} pairs ({error}); run `python -m train pairs` first") from None
+    for array, shape in zip(parts, PAIR_SHAPES.values(), strict=True):
         if array.shape[1:] != shape or array.dtype != np.uint8 or len(array) != len(parts[0]) or not len(array):
-            raise BadInput(f"{folder} holds {split} pairs of shape {array.shape}; run `python -m train pairs` again")
+            raise UsageError(f"{folder} holds {split} pairs of shape {array.shape}; run `python -m train pairs` again")
     return Pairs(*parts)
 
 

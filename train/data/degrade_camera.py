@@ -1,7 +1,7 @@
 """What light, lens, sensor and compression do to a picture. The drawing must not care: the target stays as it is.
 
-Exposure changes the whole picture by a gain; a person's complexion changes skin alone (compose.py), so the two can be
-told apart. Strong gammas are left out on purpose: they make dark skin and dim light the same picture.
+Exposure changes the whole picture by a gain; a person's complexion changes skin alone (augment_person.py), so the two
+can be told apart. Strong gammas are left out on purpose: they make dark skin and dim light the same picture.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from streamtoon.types import F32, U8
 
 Rng = np.random.Generator
 Floats = npt.NDArray[np.floating[Any]]
-KINDS: Final = ("clean", "noise", "jpeg", "dim")  # the fixed degradations that `evaluate` reports
+FIXED_DEGRADATIONS: Final = ("clean", "noise", "jpeg", "dim")  # the fixed degradations that `evaluate` reports
 
 
 def degrade(rng: Rng, image: U8) -> U8:
@@ -35,7 +35,7 @@ def degrade(rng: Rng, image: U8) -> U8:
 
 
 def fixed(kind: str, image: U8, seed: int) -> U8:
-    """One of KINDS, the same for everybody: sigma 12 noise, JPEG quality 25, or a third of the light with noise 4."""
+    """One of FIXED_DEGRADATIONS for everybody: sigma 12 noise, JPEG quality 25, or .4 of the light with noise 4."""
     rng = np.random.default_rng(seed)
     light = to_unit(image)
     if kind == "noise":

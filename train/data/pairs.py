@@ -8,7 +8,6 @@ seed: the files are the same on every run.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -16,23 +15,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from foundation.cores import available_cores
+from foundation.errors import UsageError
 from streamtoon.pipeline.find import Finder
 from streamtoon.types import U8, Frame
+from train import teachers
 from train.data import prepare
 from train.data.augment_person import compose, nobody
 from train.data.degrade_camera import to_unit
-from train.data.prepare import SIZE
-from train.methods.checkpoint import BadInput
-from train.teachers.ink import ramp
+from train.data.prepare import CROP_PX
+from train.shapes import ramp
 
-PARTS = {"images": (SIZE, SIZE, 3), "drawings": (SIZE, SIZE), "mattes": (SIZE, SIZE)}
+PAIR_SHAPES = {"images": (CROP_PX, CROP_PX, 3), "drawings": (CROP_PX, CROP_PX), "mattes": (CROP_PX, CROP_PX)}
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Args:
     """part of the views that show nobody: what the whole frame's tiles may look like"""
     seed: int = 0
     """changes every view"""
-    workers: int = max(1, (os.cpu_count() or 2) // 2)
+    workers: int = max(1, available_cores() // 2)
     """processes"""
 
 
@@ -67,7 +67,9 @@ def _others(crops: Path, backgrounds: Path | None) -> tuple[list[U8], list[U8]]:
     """Pictures to put behind people: a few dozen other people, and scenes; and those scenes alone."""
     items = [i for i in prepare.load(crops) if i.split == "train"]
     people = [crops / "crops" / f"{i.name}.png" for i in items[:: max(1, len(items) // 40)]]
-    scenes = sorted(f for f in backgrounds.iterdir() if f.suffix.lower() in prepare.PICTURES) if backgrounds else []
+    scenes = (
+        sorted(f for f in backgrounds.iterdir() if f.suffix.lower() in prepare.PICTURE_SUFFIXES) if backgrounds else []
+    )
     seen, views = ([p for p in map(prepare.read_rgb, names) if p is not None] for names in (people, scenes))
     with Finder() as finder:  # a painted face is somebody: as a background it would teach to overlook faces
         empty = [v for v in views if not finder(Frame((v,), "rgb24", 0, Fraction(0)))]
@@ -79,19 +81,24 @@ Job = tuple["Args", prepare.Item, int]
 
 def _view(job: Job) -> tuple[U8, U8, U8]:
     args, item, view = job
-    cv2.setNumThreads(1)
     canvas = prepare.read_rgb(args.crops / "crops" / f"{item.name}.png")
     mask = cv2.imread(str(args.crops / "masks" / f"{item.name}.png"), cv2.IMREAD_GRAYSCALE)
     if canvas is None or mask is None:
-        raise BadInput(f"crop or mask of {item.name} is missing in {args.crops}; run `prepare` again")
+        raise UsageError(f"crop or mask of {item.name} is missing in {args.crops}; run `prepare` again")
     rng = np.random.default_rng([args.seed, view, int(item.sha256[:8], 16)])
     others, empty = _others(args.crops, args.backgrounds)
     if rng.random() < args.empty and empty:
         image, mask, contours = nobody(rng, empty)
     else:
         image, mask, contours = compose(rng, canvas, np.asarray(mask, np.uint8), item.shapes(), others)
-    drawing: U8 = import_module(f"train.teachers.{args.teacher}").draw(image, mask, contours)
+    drawing = teachers.load(args.teacher)(image, mask, contours)
     return image, drawing, matte_target(mask)
+
+
+def _begin_worker() -> None:
+    """Ctrl-C is the parent's, and one core is enough where there is a process a core."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
 
 
 @contextmanager
@@ -101,17 +108,15 @@ def _workers(count: int) -> Iterator[Callable[[list[Job]], Iterable[tuple[U8, U8
         yield lambda jobs: map(_view, jobs)
         return
     fresh = multiprocessing.get_context("spawn")  # a fork would inherit torch's and OpenVINO's threads, and hang
-    with ProcessPoolExecutor(count, fresh, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+    with ProcessPoolExecutor(count, fresh, _begin_worker) as pool:
         yield lambda jobs: pool.map(_view, jobs, chunksize=4)
 
 
 def pairs(args: Args) -> None:
     """Draw every view of every person of the train and val splits."""
-    if args.teacher.startswith("_") or not (Path(__file__).parent.parent / "teachers" / f"{args.teacher}.py").is_file():
-        known = sorted(f.stem for f in (Path(__file__).parent.parent / "teachers").glob("[a-z]*.py"))
-        raise BadInput(f"there is no teacher {args.teacher!r}; choose from {', '.join(known)}")
+    teachers.load(args.teacher)  # an unknown one is told before anything is made
     if args.backgrounds is not None and not args.backgrounds.is_dir():
-        raise BadInput(f"backgrounds folder {args.backgrounds} is not there")
+        raise UsageError(f"backgrounds folder {args.backgrounds} is not there")
     items = prepare.load(args.crops)
     args.out.mkdir(parents=True, exist_ok=True)
     with _workers(args.workers) as run:
@@ -120,9 +125,9 @@ def pairs(args: Args) -> None:
             jobs = [(args, item, view) for view in range(views) for item in people]
             kept = {
                 part: np.lib.format.open_memmap(args.out / f"{split}_{part}.npy", "w+", np.uint8, (len(jobs), *shape))
-                for part, shape in PARTS.items()
+                for part, shape in PAIR_SHAPES.items()
                 if jobs
             }
             for n, made in enumerate(tqdm(run(jobs), split, len(jobs), unit="view")):
-                for part, picture in zip(PARTS, made, strict=True):
+                for part, picture in zip(PAIR_SHAPES, made, strict=True):
                     kept[part][n] = picture

@@ -16,14 +16,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from foundation.errors import UsageError
 from streamtoon.types import U8
 from train.data import prepare
 from train.data.batches import to_tensor
 from train.data.degrade_camera import degrade
-from train.methods.checkpoint import BadInput
 
 Rng = np.random.Generator
-ROOM = 286 / 256  # pictures are kept this much larger than they are shown, as CycleGAN does
+STORED_ZOOM = 286 / 256  # pictures are kept this much larger than they are shown, as CycleGAN does
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +35,28 @@ class Pictures:
 
 
 def read(folder: Path, size: int) -> tuple[Pictures, Pictures]:
-    """The pictures of a folder to train on, and those held out. Raises BadInput where they cannot be used."""
+    """The pictures of a folder to train on, and those held out. Raises UsageError where they cannot be used."""
     if (folder / "manifest.json").is_file():
         files = {i.name: (folder / "crops" / f"{i.name}.png", i.split) for i in prepare.load(folder)}
-        view, side = prepare.SIZE / prepare.CANVAS, size * prepare.CANVAS // prepare.SIZE
+        view, side = prepare.CROP_PX / prepare.CANVAS_PX, size * prepare.CANVAS_PX // prepare.CROP_PX
     else:
         if not folder.is_dir():
-            raise BadInput(f"pictures folder {folder} is not there; give a folder of pictures")
-        found = sorted(f for f in folder.iterdir() if f.suffix.lower() in prepare.PICTURES)
+            raise UsageError(f"pictures folder {folder} is not there; give a folder of pictures")
+        found = sorted(f for f in folder.iterdir() if f.suffix.lower() in prepare.PICTURE_SUFFIXES)
         files = {f.name: (f, prepare.split_of(f.name)) for f in found}
-        view, side = 1.0, round(size * ROOM)
+        view, side = 1.0, round(size * STORED_ZOOM)
     shapes, kept = Counter[tuple[int, ...]](), dict[str, list[U8]](train=[], val=[], test=[])
     for file, split in files.values():
         picture = prepare.read_rgb(file)
         if picture is None:
-            raise BadInput(f"{file} cannot be read as a picture; remove it or run `python -m train prepare`")
+            raise UsageError(f"{file} cannot be read as a picture; remove it or run `python -m train prepare`")
         shapes[picture.shape] += 1
         kept[split].append(np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), np.uint8))
     if len(shapes) > 1:
         sizes = ", ".join(f"{n} of {s[1]}x{s[0]}" for s, n in shapes.most_common(3))
-        raise BadInput(f"{folder} holds pictures of different sizes ({sizes}); run `python -m train prepare` on it")
+        raise UsageError(f"{folder} holds pictures of different sizes ({sizes}); run `python -m train prepare` on it")
     if len(kept["train"]) < 4:
-        raise BadInput(f"{folder} holds {len(kept['train'])} pictures to train on; at least 4 are needed")
+        raise UsageError(f"{folder} holds {len(kept['train'])} pictures to train on; at least 4 are needed")
     while len(kept["val"]) < 2:  # the hash put nobody there: a small folder
         kept["val"].append(kept["train"].pop())
     return Pictures(np.stack(kept["train"]), view), Pictures(np.stack(kept["val"]), view)
@@ -78,9 +78,9 @@ def plain(pictures: Pictures, size: int) -> npt.NDArray[np.float64]:
 def shaken(rng: Rng, pictures: Pictures, size: int, n: int, *, turned: bool) -> U8:
     """One picture flipped by halves and zoomed and shifted as CycleGAN does, or (``turned``) as far as faces allow."""
     turn = rng.uniform(-10, 10) if turned else 0.0
-    zoom = float(np.exp(rng.uniform(-0.162, 0.14))) if turned else ROOM
+    zoom = float(np.exp(rng.uniform(-0.162, 0.14))) if turned else STORED_ZOOM
     affine = np.vstack([cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), turn, zoom), [0, 0, 1]])
-    reach = 12 / 256 if turned else (ROOM - 1) / 2
+    reach = 12 / 256 if turned else (STORED_ZOOM - 1) / 2
     affine[:2, 2] += rng.uniform(-reach * size, reach * size, 2)
     if rng.random() < 0.5:
         affine = np.array([[-1, 0, size - 1], [0, 1, 0], [0, 0, 1]]) @ affine

@@ -1,6 +1,6 @@
 """Photos -> crops by the live cropper, with person masks, face contours and a manifest.
 
-``OUT/crops/NAME.png`` (CANVAS, CANVAS, 3) RGB, ``OUT/masks/NAME.png`` (CANVAS, CANVAS) grey, ``OUT/manifest.json``.
+``OUT/crops/NAME.png`` (320, 320, 3) RGB, ``OUT/masks/NAME.png`` (320, 320) grey, ``OUT/manifest.json``.
 A canvas is the live crop with room around it, at the live crop's scale, so that later shifts and turns find picture
 there. The split is a hash of the file name: the same person is held out on every machine, for ever.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,20 +19,26 @@ import cv2
 import numpy as np
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from foundation import files
+from foundation.errors import UsageError
 from streamtoon.pipeline import crop
 from streamtoon.pipeline.find import Finder
 from streamtoon.pipeline.landmarks import Landmarks
 from streamtoon.pipeline.matte import PersonMask
 from streamtoon.types import F32, U8, Frame
-from train.data.face_contours import Contours, contours
-from train.methods.checkpoint import BadInput, write_text
+from train.data.face_contours import contours
+from train.shapes import Contours
 
-SIZE: Final = 256  # side of a crop, px
-CANVAS: Final = 320  # side of a stored canvas, px; its middle SIZE px are the live crop
-EDGE: Final = (CANVAS - SIZE) // 2
-CRISP: Final = 0.22  # mean Laplacian of a drawn face in parts of its contrast, below which it is no line drawing
-PICTURES: Final = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
-BLANK: Final = Frame((np.zeros((64, 64, 3), np.uint8),), "rgb24", 0, Fraction(0))
+log = logging.getLogger(__name__)
+
+CROP_PX: Final = 256  # side of a crop, px
+CANVAS_PX: Final = 320  # side of a stored canvas, px; its middle CROP_PX px are the live crop
+EDGE_PX: Final = (CANVAS_PX - CROP_PX) // 2
+MIN_CRISPNESS: Final = (
+    0.22  # mean Laplacian of a drawn face in parts of its contrast, below which it is no line drawing
+)
+PICTURE_SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+BLANK_FRAME: Final = Frame((np.zeros((64, 64, 3), np.uint8),), "rgb24", 0, Fraction(0))
 
 
 @dataclass
@@ -80,21 +87,21 @@ def read_rgb(file: Path) -> U8 | None:
 
 def middle(canvas: U8) -> U8:
     """The live crop out of a stored canvas, or of its mask."""
-    return np.ascontiguousarray(canvas[EDGE : EDGE + SIZE, EDGE : EDGE + SIZE])
+    return np.ascontiguousarray(canvas[EDGE_PX : EDGE_PX + CROP_PX, EDGE_PX : EDGE_PX + CROP_PX])
 
 
 def canvas_of(picture: U8, finder: Finder, margin: float) -> tuple[U8, F32, float] | None:
     """A photo -> (canvas, keypoints (6, 2) in canvas px, score) of its largest face; None without one."""
     frame = Frame((picture,), "rgb24", 0, Fraction(0))
-    finder(BLANK)  # forget the photo before
+    finder(BLANK_FRAME)  # forget the photo before
     faces = finder(frame)
     if not faces:
         return None
     face = max(faces, key=lambda f: float(f.box[2] - f.box[0]) * f.score)
-    affine = crop.square(face, margin, SIZE)
-    affine[:, 2] += EDGE
+    affine = crop.square(face, margin, CROP_PX)
+    affine[:, 2] += EDGE_PX
     keypoints = face.keypoints @ affine[:, :2].T + affine[:, 2]
-    return crop.sample(frame, affine, CANVAS), keypoints.astype(np.float32), float(face.score)
+    return crop.sample(frame, affine, CANVAS_PX), keypoints.astype(np.float32), float(face.score)
 
 
 def alone(canvas: U8, mask: U8) -> U8 | None:
@@ -106,7 +113,7 @@ def alone(canvas: U8, mask: U8) -> U8 | None:
     grey = cv2.cvtColor(canvas, cv2.COLOR_RGB2GRAY).astype(np.float32)
     face = grey[110:230, 110:210]
     crisp = float(np.abs(cv2.Laplacian(face, cv2.CV_32F)).mean()) / max(float(face.std()), 1.0)
-    if crisp < CRISP or (person > 0.9).mean() < 0.2 or ((person > 0.1) & (person < 0.9)).mean() > 0.12:
+    if crisp < MIN_CRISPNESS or (person > 0.9).mean() < 0.2 or ((person > 0.1) & (person < 0.9)).mean() > 0.12:
         return None
     sheet = grey / max(float(np.percentile(grey, 80)), 1.0)
     sheet += 1.0 * (sheet - cv2.GaussianBlur(sheet, (0, 0), 1.2))  # scanning softened what was black on white
@@ -119,17 +126,17 @@ def alone(canvas: U8, mask: U8) -> U8 | None:
 def prepare(args: Args) -> list[Item]:
     """Crop every photo, write crops, masks and manifest; photos without a face are counted and left out."""
     if not args.photos.is_dir():
-        raise BadInput(f"photos folder {args.photos} is not there; give a folder of pictures")
-    files = sorted(f for f in args.photos.rglob("*") if f.suffix.lower() in PICTURES)[: args.limit or None]
-    if not files:
-        raise BadInput(f"no pictures in {args.photos} (looked for {', '.join(sorted(PICTURES))})")
+        raise UsageError(f"photos folder {args.photos} is not there; give a folder of pictures")
+    photos = sorted(f for f in args.photos.rglob("*") if f.suffix.lower() in PICTURE_SUFFIXES)[: args.limit or None]
+    if not photos:
+        raise UsageError(f"no pictures in {args.photos} (looked for {', '.join(sorted(PICTURE_SUFFIXES))})")
     for folder in ("crops", "masks"):
         (args.out / folder).mkdir(parents=True, exist_ok=True)
     items, left_out = [], []
     person, landmarks = PersonMask(), Landmarks()
     try:
         with Finder() as finder:
-            for file in tqdm(files, "prepare", unit="photo"):
+            for file in tqdm(photos, "prepare", unit="photo"):
                 picture = read_rgb(file)
                 found = None if picture is None else canvas_of(picture, finder, args.margin)
                 if found is None:
@@ -147,18 +154,19 @@ def prepare(args: Args) -> list[Item]:
                 cv2.imwrite(str(args.out / "crops" / f"{file.stem}.png"), canvas[:, :, ::-1])
                 cv2.imwrite(str(args.out / "masks" / f"{file.stem}.png"), mask)
                 digest = hashlib.sha256(file.read_bytes()).hexdigest()
-                shapes = {k: (v + EDGE).round(1).tolist() for k, v in (found_contours or {}).items()} or None
+                shapes = {k: (v + EDGE_PX).round(1).tolist() for k, v in (found_contours or {}).items()} or None
                 items.append(Item(file.stem, digest, split_of(file.name), score, keypoints.round(1).tolist(), shapes))
     finally:
         person.close()
     if not items:
-        raise BadInput(f"no face in any of the {len(files)} pictures of {args.photos}")
+        raise UsageError(f"no face in any of the {len(photos)} pictures of {args.photos}")
     manifest: dict[str, Any] = {
-        "size": SIZE, "canvas": CANVAS, "margin": args.margin, "left_out": left_out, "items": [asdict(i) for i in items]
+        "size": CROP_PX, "canvas": CANVAS_PX, "margin": args.margin, "left_out": left_out,
+        "items": [asdict(i) for i in items],
     }  # fmt: skip
-    write_text(args.out / "manifest.json", json.dumps(manifest))
+    files.write_text(args.out / "manifest.json", json.dumps(manifest))
     counts = {s: sum(i.split == s for i in items) for s in ("train", "val", "test")}
-    print(f"{len(items)} crops ({counts}), {len(left_out)} photos without a usable face -> {args.out}")
+    log.info("%d crops (%s), %d photos without a usable face -> %s", len(items), counts, len(left_out), args.out)
     return items
 
 
@@ -168,4 +176,4 @@ def load(folder: Path) -> list[Item]:
         manifest = json.loads((folder / "manifest.json").read_text())
         return [Item(**i) for i in manifest["items"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{folder} is no prepared folder ({error}); run `python -m train prepare` first") from None
+        raise UsageError(f"{folder} is no prepared folder ({error}); run `python -m train prepare` first") from None

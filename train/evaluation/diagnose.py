@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from train.methods.checkpoint import BadInput
+from foundation.errors import UsageError
 
-ADVICE: Final = {
+ADVICE_BY_FINDING: Final = {
     "underfit": "train longer or with a higher --lr; if the curves are flat, take a larger --net",
     "good": "go on only if the held-out curve still improves; export best.safetensors",
     "overfit": "export best.safetensors, from before the curves parted; get more pictures or views, or a smaller --net",
@@ -39,7 +39,7 @@ class Finding:
     why: str
 
 
-def judge(history: list[dict[str, float]]) -> Finding:
+def classify(history: list[dict[str, float]]) -> Finding:
     """From the rows of history.json, first to last."""
     first, last = history[0], history[-1]
     if "variety" in last and last["variety"] < 0.2:
@@ -71,14 +71,14 @@ def judge(history: list[dict[str, float]]) -> Finding:
 
 
 def diagnose(args: Args) -> Finding:
-    """Read OUT/history.json, print the finding. Raises BadInput where there is none or it is too short."""
+    """Read OUT/history.json, print the finding. Raises UsageError where there is none or it is too short."""
     file = args.run / "history.json"
     try:
         history = json.loads(file.read_text(encoding="utf-8"))
-        finding = judge(history)
+        finding = classify(history)
     except OSError:
-        raise BadInput(f"{file} is not there; give a folder that `paired` or `cyclegan` wrote") from None
+        raise UsageError(f"{file} is not there; give a folder that `paired` or `cyclegan` wrote") from None
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise BadInput(f"{file} holds no history of a run ({error}); train until the first validation") from None
-    print(f"{finding.word}: {finding.why}. What to do: {ADVICE[finding.word]}.")
+        raise UsageError(f"{file} holds no history of a run ({error}); train until the first validation") from None
+    print(f"{finding.word}: {finding.why}. What to do: {ADVICE_BY_FINDING[finding.word]}.")
     return finding

@@ -13,12 +13,12 @@ import numpy as np
 
 from streamtoon.pipeline.landmarks import Landmarks
 from streamtoon.types import F32, U8
-from train.data.face_contours import Contours, contours
-from train.teachers.ink import polygon
+from train.data.face_contours import contours
+from train.shapes import Contours, polygon
 
 Draw = Callable[[U8], U8]  # (N, h, w, 3) RGB -> (N, h, w, 3) RGB on paper
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-FEATURES = ("right_eye", "left_eye", "lips", "mouth")
+LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
+COMPARED_FEATURES = ("right_eye", "left_eye", "lips", "mouth")
 
 
 def landmark_agreement(photos: list[U8], drawn: U8, margin: float) -> dict[str, float]:
@@ -43,7 +43,7 @@ def landmark_agreement(photos: list[U8], drawn: U8, margin: float) -> dict[str, 
 def landmark_error(a: Contours, b: Contours) -> float:
     """Mean distance of eye and mouth points in parts of the distance between the eyes of ``a``."""
     between = float(np.linalg.norm(a["left_eye"].mean(axis=0) - a["right_eye"].mean(axis=0)))
-    off = np.concatenate([np.linalg.norm(a[name] - b[name], axis=1) for name in FEATURES])
+    off = np.concatenate([np.linalg.norm(a[name] - b[name], axis=1) for name in COMPARED_FEATURES])
     return float(off.mean()) / max(between, 1e-6)
 
 
@@ -56,7 +56,7 @@ def bearded(photo: U8, drawn: U8, found: Contours, limit: float = 0.15) -> bool:
     chin, cheeks = chin_and_cheeks(photo.shape[:2], found)
 
     def darker(picture: U8) -> float:
-        grey = picture.astype(np.float32) @ LUMA / 255
+        grey = picture.astype(np.float32) @ LUMA_WEIGHTS / 255
         return float((grey * cheeks).sum() / cheeks.sum() - (grey * chin).sum() / chin.sum())
 
     return darker(drawn) - darker(photo) > limit

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-from train.methods.checkpoint import BadInput
+from foundation.errors import UsageError
 
-FIRES = {2: (96, 16, 64), 3: (128, 16, 64), 4: (128, 32, 128), 5: (256, 32, 128), 6: (256, 48, 192),
+FIRE_CHANNELS = {2: (96, 16, 64), 3: (128, 16, 64), 4: (128, 32, 128), 5: (256, 32, 128), 6: (256, 48, 192),
          7: (384, 48, 192), 8: (384, 64, 256), 9: (512, 64, 256)}  # number: (in, squeezed, each expansion)  # fmt: skip
 
 
@@ -43,7 +43,7 @@ class SqueezeNet(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             self.conv1 = nn.Conv2d(3, 96, 7, 2)
-            for number, sizes in FIRES.items():
+            for number, sizes in FIRE_CHANNELS.items():
                 self.add_module(f"fire{number}", Fire(*sizes))
             for layer in self.modules():
                 if isinstance(layer, nn.Conv2d):
@@ -60,7 +60,7 @@ class SqueezeNet(nn.Module):
             self.load_state_dict(own)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             why = str(error).splitlines()[0]
-            raise BadInput(f"SqueezeNet weights {file} cannot be read: {why}; give the .npz of version 1.0") from None
+            raise UsageError(f"SqueezeNet weights {file} cannot be read: {why}; give the .npz of version 1.0") from None
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Features of four depths."""
@@ -68,7 +68,7 @@ class SqueezeNet(nn.Module):
         x = (x.flip(1) + 1) * 127.5 - mean
         x = F.relu(self.conv1(x / 58 if self.name == "random" else x))  # a random net has not learned the scale
         out = [x]
-        for number in FIRES:
+        for number in FIRE_CHANNELS:
             if number in {2, 5, 9}:
                 x = F.max_pool2d(x, 3, 2, ceil_mode=True)
             x = self.get_submodule(f"fire{number}")(x)

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-SCALES, ORIENTATIONS = 4, 4
-SHORTEST, GROWTH, SIGMA_F, SIGMA_THETA = 6.0, 2.0, 0.55, 0.6545  # px, factor, log-Gabor bandwidth, radians
-NOISE = 2.0  # standard deviations above the mean noise energy that count as signal
-T1, T2 = 0.85, 160.0  # eq. 5 and 6
-SCHARR: Final = ((3.0, 0.0, -3.0), (10.0, 0.0, -10.0), (3.0, 0.0, -3.0))
+FILTER_SCALES, FILTER_ORIENTATIONS = 4, 4
+SHORTEST_WAVE_PX, WAVE_GROWTH, SIGMA_F, SIGMA_THETA = 6.0, 2.0, 0.55, 0.6545  # px, factor, log-Gabor bandwidth, radians
+NOISE_DEVIATIONS = 2.0  # standard deviations above the mean noise energy that count as signal
+PHASE_CONSTANT, GRADIENT_CONSTANT = 0.85, 160.0  # eq. 5 and 6
+SCHARR_KERNEL: Final = ((3.0, 0.0, -3.0), (10.0, 0.0, -10.0), (3.0, 0.0, -3.0))
 
 
 def fsim(a: Tensor, b: Tensor) -> Tensor:
@@ -26,33 +26,38 @@ def fsim(a: Tensor, b: Tensor) -> Tensor:
     x, y = (F.avg_pool2d(p.double() * 255, shrink) for p in (a, b))
     pc1, pc2 = phase_congruency(x), phase_congruency(y)
     g1, g2 = gradient(x), gradient(y)
-    alike = (2 * pc1 * pc2 + T1) / (pc1**2 + pc2**2 + T1) * (2 * g1 * g2 + T2) / (g1**2 + g2**2 + T2)
+    alike = (
+        (2 * pc1 * pc2 + PHASE_CONSTANT)
+        / (pc1**2 + pc2**2 + PHASE_CONSTANT)
+        * (2 * g1 * g2 + GRADIENT_CONSTANT)
+        / (g1**2 + g2**2 + GRADIENT_CONSTANT)
+    )
     weight = torch.maximum(pc1, pc2)  # eq. 9: places matter as far as either picture has structure there
     return ((alike * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3)).clamp(min=1e-9)).float()
 
 
 def gradient(x: Tensor) -> Tensor:
     """Magnitude by Scharr's operator (table I), edges replicated."""
-    kernel = torch.tensor(SCHARR, dtype=x.dtype, device=x.device) / 16
+    kernel = torch.tensor(SCHARR_KERNEL, dtype=x.dtype, device=x.device) / 16
     pair = torch.stack([kernel, kernel.T])[:, None]
     return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), pair).square().sum(dim=1, keepdim=True).sqrt()
 
 
 def filters(height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Log-Gabor transfer functions: radial (SCALES, h, w) and angular (ORIENTATIONS, h, w), zero frequency first."""
+    """Log-Gabor transfer functions: radial (scales, h, w) and angular (orientations, h, w), zero frequency first."""
     fy, fx = (torch.fft.fftfreq(n, dtype=torch.float64) for n in (height, width))
     radius = (fy[:, None] ** 2 + fx[None, :] ** 2).sqrt()
     radius[0, 0] = 1.0
     lowpass = 1 / (1 + (radius / 0.45) ** 30)  # a square's corners hold frequencies no orientation shares
     theta = torch.atan2(-fy[:, None].expand_as(radius), fx[None, :].expand_as(radius))
     radial, angular = [], []
-    for scale in range(SCALES):
-        centre = 1 / (SHORTEST * GROWTH**scale)
+    for scale in range(FILTER_SCALES):
+        centre = 1 / (SHORTEST_WAVE_PX * WAVE_GROWTH**scale)
         gabor = torch.exp(-((radius / centre).log() ** 2) / (2 * torch.tensor(SIGMA_F).double().log() ** 2)) * lowpass
         gabor[0, 0] = 0.0
         radial.append(gabor)
-    for n in range(ORIENTATIONS):
-        away = theta - n * torch.pi / ORIENTATIONS
+    for n in range(FILTER_ORIENTATIONS):
+        away = theta - n * torch.pi / FILTER_ORIENTATIONS
         angular.append(torch.exp(-(torch.atan2(away.sin(), away.cos()) ** 2) / (2 * SIGMA_THETA**2)))
     return torch.stack(radial), torch.stack(angular)
 
@@ -64,7 +69,7 @@ def phase_congruency(x: Tensor) -> Tensor:
     spectrum = torch.fft.fft2(x[:, 0])
     energy, amplitude = torch.zeros_like(x[:, 0]), torch.zeros_like(x[:, 0])
     for spread in angular:
-        bank = radial * spread  # (SCALES, h, w)
+        bank = radial * spread  # (FILTER_SCALES, h, w)
         answers = torch.fft.ifft2(spectrum[:, None] * bank)  # real: even filter, imaginary: odd filter
         size = answers.abs()
         total = answers.sum(dim=1, keepdim=True)
@@ -77,7 +82,7 @@ def phase_congruency(x: Tensor) -> Tensor:
         power = -median / torch.log(torch.tensor(0.5)) / (bank[0] ** 2).sum()
         both = (bank.sum(dim=0) + bank.sum(dim=0).flip(0, 1).roll((1, 1), (0, 1))) / 2  # of the even filters alone
         tau = (power * both.square().sum()).sqrt().view(-1, 1, 1)
-        noise = tau * (torch.pi / 2) ** 0.5 + NOISE * tau * (2 - torch.pi / 2) ** 0.5
+        noise = tau * (torch.pi / 2) ** 0.5 + NOISE_DEVIATIONS * tau * (2 - torch.pi / 2) ** 0.5
         energy += (local - noise / 1.7).clamp(min=0)  # 1.7: Kovesi's empirical fit of the estimate
         amplitude += size.sum(dim=1)
     return (energy / amplitude.clamp(min=1e-4))[:, None].clamp(0, 1)

@@ -6,7 +6,6 @@ PSNR by library, FSIM by fsim.py; feature distance, Frechet and kernel distance 
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,48 +14,44 @@ import numpy as np
 import torch
 
 from engines import MAX_BATCH, Engine
+from foundation.errors import UsageError
 from streamtoon.types import U8
 from train.data import batches, prepare
 from train.evaluation import face_preservation, features, fsim, metrics
-from train.methods import sample_sheet
-from train.methods.checkpoint import BadInput
+from train.run import sample_sheet
 
 
 def read(folder: Path) -> dict[str, tuple[U8, U8]]:
-    """The (photo, sketch) pairs of a folder by name. Raises BadInput where names or sizes do not match."""
+    """The (photo, sketch) pairs of a folder by name. Raises UsageError where names or sizes do not match."""
     names = {}
     for part in ("photos", "sketches"):
         if not (folder / part).is_dir():
-            raise BadInput(f"{folder} holds no folder {part}; pairs are photos/NAME and sketches/NAME")
-        names[part] = {f.stem: f for f in sorted((folder / part).iterdir()) if f.suffix.lower() in prepare.PICTURES}
+            raise UsageError(f"{folder} holds no folder {part}; pairs are photos/NAME and sketches/NAME")
+        names[part] = {
+            f.stem: f for f in sorted((folder / part).iterdir()) if f.suffix.lower() in prepare.PICTURE_SUFFIXES
+        }
     photos, sketches = names["photos"], names["sketches"]
     alone = sorted(photos.keys() ^ sketches.keys())
     if alone or not photos:
         what = f"{len(alone)} pictures without a partner ({', '.join(alone[:3])})" if alone else "no pictures"
-        raise BadInput(f"{folder} holds {what}; photos/ and sketches/ need equal names")
+        raise UsageError(f"{folder} holds {what}; photos/ and sketches/ need equal names")
     found = {}
     for name, file in photos.items():
         photo, sketch = prepare.read_rgb(file), prepare.read_rgb(sketches[name])
         if photo is None or sketch is None:
-            raise BadInput(f"pair {name} in {folder} cannot be read as pictures; remove it")
+            raise UsageError(f"pair {name} in {folder} cannot be read as pictures; remove it")
         if photo.shape != sketch.shape:
             sizes = " and ".join(f"{p.shape[1]}x{p.shape[0]}" for p in (photo, sketch))
-            raise BadInput(f"pair {name} in {folder} is of different sizes ({sizes}); align them first")
+            raise UsageError(f"pair {name} in {folder} is of different sizes ({sizes}); align them first")
         found[name] = (photo, sketch)
     return found
-
-
-def card(style: Path) -> dict[str, Any]:
-    """A style folder's style.toml, empty where there is none."""
-    file = style / "style.toml"
-    return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def sides(size: str) -> tuple[int, int]:
     """``"200x250"`` -> (200, 250)."""
     parts = size.lower().split("x")
     if len(parts) != 2 or not all(p.isdigit() and int(p) >= 16 for p in parts):
-        raise BadInput(f"--size is {size!r}; it must be WIDTHxHEIGHT, each at least 16")
+        raise UsageError(f"--size is {size!r}; it must be WIDTHxHEIGHT, each at least 16")
     return int(parts[0]), int(parts[1])
 
 
@@ -65,10 +60,12 @@ def resized(pictures: list[U8], size: tuple[int, int]) -> U8:
     return np.stack([np.asarray(cv2.resize(p, size, interpolation=cv2.INTER_AREA), np.uint8) for p in pictures])
 
 
-def compare(folder: Path, size: str, style: Path, engine: Engine, squeezenet: Path | None) -> dict[str, Any]:
-    """Figures of the style's drawings against the sketches of ``folder``."""
+def compare(folder: Path, size: str, engine: Engine, side: int, squeezenet: Path | None) -> dict[str, Any]:
+    """Figures of the style's drawings against the sketches of ``folder``.
+
+    ``size``: WIDTHxHEIGHT to compare at. ``engine`` draws crops of ``side`` px.
+    """
     native, pairs = sides(size), read(folder)
-    side = int(card(style).get("size", 256))
     crops = resized([photo for photo, _ in pairs.values()], (side, side))
     parts = [engine(crops[i : i + MAX_BATCH]) for i in range(0, len(crops), MAX_BATCH)]
     drawn = resized(list(sample_sheet.on_paper(np.concatenate(parts))), native)

@@ -5,14 +5,14 @@ each generator must fool a discriminator (section 3.1), there and back again mus
 a picture that is already of the target kind must stay as it is (5.2).
 
 ``--preset paper`` is that paper. ``--preset compact`` trains networks small enough for live use on few pictures:
-discriminators with bounded gain that judge 34 px patches and see changed pictures (discriminators.py), noise on the
+discriminators with bounded gain that judge 34 px patches and see changed pictures (discriminator.py), noise on the
 fake before the way back, so that no photo can hide in a drawing (Chu et al., arXiv 1712.02950), cycle and identity
 weights that fade, photos through a worse camera on the way in, BatchNorm frozen at the end.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -20,19 +20,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
+from foundation.errors import UsageError
 from streamtoon.types import U8
 from train.data import batches, pictures
 from train.data.pictures import Pictures, Unpaired
 from train.evaluation import features
 from train.evaluation.features import SqueezeNet
-from train.methods import checkpoint, loop
-from train.methods import sample_sheet as sheet
-from train.methods.checkpoint import BadInput
 from train.networks import munet
 from train.networks.discriminator import Patch, Pool, least_squares, same_change
+from train.run import loop, sample_sheet
 from train.style_folder import load_weights
 
-PRESETS: Final[dict[str, dict[str, Any]]] = {
+PRESET_VALUES: Final[dict[str, dict[str, Any]]] = {
     "paper": {
         "net": "resnet9", "width": 64, "layers": 3, "compact": False, "epochs": 200, "batch": 1, "lr": 2e-4,
         "lr_judges": 2e-4, "cycle": 10.0, "cycle_end": 10.0, "identity": 0.5, "identity_end": 0.5, "noise": 0.0,
@@ -98,10 +97,10 @@ class Args(loop.Args):
 
 def settle(args: Args) -> Args:
     """The arguments with the preset's values where none were given."""
-    return replace(args, **{k: v for k, v in PRESETS[args.preset].items() if getattr(args, k) is None})
+    return replace(args, **{k: v for k, v in PRESET_VALUES[args.preset].items() if getattr(args, k) is None})
 
 
-def faded(first: float, last: float, done: float) -> float:
+def interpolated(first: float, last: float, done: float) -> float:
     """From ``first`` to ``last`` in a straight line."""
     return first + (last - first) * done
 
@@ -114,9 +113,8 @@ class Run(loop.Run):
     def __init__(self, args: Args, photos: tuple[Pictures, Pictures], drawings: tuple[Pictures, Pictures]) -> None:
         self.photos, self.drawings = photos, drawings
         longest = max(len(photos[0].images), len(drawings[0].images))
-        super().__init__()
+        super().__init__(args)
         self.steps = -(-longest * int(args.epochs or 1) // (int(args.batch or 1) * self.accelerator.num_processes))
-        self.args = args
         torch.manual_seed(args.seed)
         self.draw, self.photo = self._generator(hatch=True), self._generator(hatch=False)
         if args.init is not None:
@@ -124,18 +122,19 @@ class Run(loop.Run):
             loop.start(self.draw, state["ema"], args.init)
             loop.start(self.photo, state.get("ema_back", state["ema"]), args.init)
         self.draw_average, self.photo_average = loop.averaged(self.draw), loop.averaged(self.photo)
-        self.judge_drawing, self.judge_photo = (
+        self.drawing_discriminator, self.photo_discriminator = (
             Patch(3, args.width or 64, args.layers or 3, spectral=bool(args.compact)).to(self.device) for _ in range(2)
         )
-        pairs = [*self.draw.parameters(), *self.photo.parameters()]
-        judges = [*self.judge_drawing.parameters(), *self.judge_photo.parameters()]
-        self.optimiser = torch.optim.Adam(pairs, args.lr or 2e-4, (0.5, 0.999))
-        self.judges = torch.optim.Adam(judges, args.lr_judges or 2e-4, (0.5, 0.999))
+        generators = [*self.draw.parameters(), *self.photo.parameters()]
+        discriminators = [*self.drawing_discriminator.parameters(), *self.photo_discriminator.parameters()]
+        self.optimiser = torch.optim.Adam(generators, args.lr or 2e-4, (0.5, 0.999))
+        self.discriminator_optimiser = torch.optim.Adam(discriminators, args.lr_judges or 2e-4, (0.5, 0.999))
         self.fake_drawings, self.fake_photos = Pool(args.pool), Pool(args.pool)
         self.parts = {
             "draw": self.draw, "photo": self.photo, "ema": self.draw_average, "ema_back": self.photo_average,
-            "judge_drawing": self.judge_drawing, "judge_photo": self.judge_photo, "optimiser": self.optimiser,
-            "judges": self.judges, "fake_drawings": self.fake_drawings, "fake_photos": self.fake_photos,
+            "judge_drawing": self.drawing_discriminator, "judge_photo": self.photo_discriminator,
+            "optimiser": self.optimiser, "judges": self.discriminator_optimiser,
+            "fake_drawings": self.fake_drawings, "fake_photos": self.fake_photos,
         }  # fmt: skip
         self.net = SqueezeNet(args.squeezenet).to(self.device)
 
@@ -150,22 +149,21 @@ class Run(loop.Run):
     def update(self, batch: Unpaired) -> dict[str, Tensor]:
         """One step of the generators, then one of the discriminators."""
         args, batch, done = self.args, batch.to(self.device), self.progress()
-        for optimiser, rate in ((self.optimiser, args.lr), (self.judges, args.lr_judges)):
+        for optimiser, rate in ((self.optimiser, args.lr), (self.discriminator_optimiser, args.lr_judges)):
             for group in optimiser.param_groups:
                 group["lr"] = rate * min(1.0, 2 * (1 - done))  # constant, then straight down to zero
         if args.compact and done > 0.8:
-            still(self.draw)
-            still(self.photo)
-        cycle, clip = faded(args.cycle, args.cycle_end, done), 1.0 if args.compact else None
-        identity = cycle * faded(args.identity, args.identity_end, done)
-        judges = [*self.judge_drawing.parameters(), *self.judge_photo.parameters()]
-        for weight in judges:
-            weight.requires_grad_(False)
+            freeze_statistics(self.draw)
+            freeze_statistics(self.photo)
+        cycle, clip = interpolated(args.cycle, args.cycle_end, done), 1.0 if args.compact else None
+        identity = cycle * interpolated(args.identity, args.identity_end, done)
+        for net in (self.drawing_discriminator, self.photo_discriminator):
+            net.requires_grad_(requires_grad=False)
         with self.autocast():
             drawn, made = self._to(self.draw, batch.seen), self._to(self.photo, batch.drawings)
             terms = {
-                "gan_drawing": least_squares(self.judge_drawing(self._change(drawn)(drawn)), 1.0),
-                "gan_photo": least_squares(self.judge_photo(self._change(made)(made)), 1.0),
+                "gan_drawing": least_squares(self.drawing_discriminator(self._change(drawn)(drawn)), 1.0),
+                "gan_photo": least_squares(self.photo_discriminator(self._change(made)(made)), 1.0),
                 "cycle_photo": cycle * F.l1_loss(self._to(self.photo, self._noisy(drawn)), batch.photos),
                 "cycle_drawing": cycle * F.l1_loss(self._to(self.draw, self._noisy(made)), batch.drawings),
             }
@@ -178,14 +176,16 @@ class Run(loop.Run):
             terms["content"] = args.content * features.distance(self.net, drawn, batch.photos)
         total = torch.stack(list(terms.values())).sum()
         self.descend(total, self.optimiser, clip=clip)
-        for weight in judges:
-            weight.requires_grad_(True)
+        for net in (self.drawing_discriminator, self.photo_discriminator):
+            net.requires_grad_(requires_grad=True)
         for average, net in ((self.draw_average, self.draw), (self.photo_average, self.photo)):
             loop.update_ema(average, net, args.ema, self.step)
         with self.autocast():
-            terms["judge_drawing"] = self._judge(self.judge_drawing, batch.drawings, self.fake_drawings(drawn))
-            terms["judge_photo"] = self._judge(self.judge_photo, batch.photos, self.fake_photos(made))
-        self.descend(terms["judge_drawing"] + terms["judge_photo"], self.judges, clip=clip)
+            fakes = self.fake_drawings(drawn)
+            terms["judge_drawing"] = self._told_apart(self.drawing_discriminator, batch.drawings, fakes)
+            fakes = self.fake_photos(made)
+            terms["judge_photo"] = self._told_apart(self.photo_discriminator, batch.photos, fakes)
+        self.descend(terms["judge_drawing"] + terms["judge_photo"], self.discriminator_optimiser, clip=clip)
         return {"total": total.detach()} | {k: v.detach() for k, v in terms.items()}
 
     def _to(self, net: nn.Module, x: Tensor) -> Tensor:
@@ -197,9 +197,9 @@ class Run(loop.Run):
     def _change(self, x: Tensor) -> Any:
         return same_change(len(x), x.device, active=bool(self.args.compact))
 
-    def _judge(self, judge: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+    def _told_apart(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
         change = self._change(real)
-        return (least_squares(judge(change(real)), 1.0) + least_squares(judge(change(fake)), 0.0)) / 2
+        return (least_squares(discriminator(change(real)), 1.0) + least_squares(discriminator(change(fake)), 0.0)) / 2
 
     @torch.no_grad()
     def _average(self, net: nn.Module, x: Tensor) -> Tensor:
@@ -245,7 +245,7 @@ class Run(loop.Run):
             second = self._average(there, first)
             rows += [first, second, self._average(back, second)]
         count = min(len(row) for row in rows)
-        return sheet.tile([sheet.to_u8(row[:count]) for row in rows])
+        return sample_sheet.tile([sample_sheet.to_u8(row[:count]) for row in rows])
 
 
 def blurred(x: Tensor) -> Tensor:
@@ -254,7 +254,7 @@ def blurred(x: Tensor) -> Tensor:
     return F.avg_pool2d((x * weights).sum(dim=1, keepdim=True), 16, 8)
 
 
-def still(net: nn.Module) -> None:
+def freeze_statistics(net: nn.Module) -> None:
     """Freeze BatchNorm's statistics, so that what is trained last is what is deployed."""
     for layer in net.modules():
         if isinstance(layer, nn.BatchNorm2d):
@@ -262,23 +262,19 @@ def still(net: nn.Module) -> None:
 
 
 def begin(args: Args) -> Run:
-    """A new run, or the one in OUT where --resume says so. Raises BadInput where the arguments cannot work."""
-    state = checkpoint.load(args.out / "checkpoint.pt") if args.resume else None
+    """A new run, or the one in OUT where --resume says so. Raises UsageError where the arguments cannot work."""
+    args, state = loop.resumed(args, "cyclegan", {"photos", "drawings", "init", "squeezenet"})
     if state is not None:
-        if state["args"].get("method") != "cyclegan":
-            raise BadInput(f"{args.out / 'checkpoint.pt'} is of another method; give its own --out")
-        free = {"photos", "drawings", "out", "resume", "max_minutes", "bf16", "every", "threads", "tensorboard", "init"}
-        same = {f.name: state["args"][f.name] for f in fields(Args) if f.name not in free}
-        same["squeezenet"] = args.squeezenet or (Path(same["squeezenet"]) if same["squeezenet"] else None)
-        args = replace(args, init=None, **same)
+        stored = state["args"]["squeezenet"]
+        args = replace(args, init=None, squeezenet=args.squeezenet or (Path(stored) if stored else None))
     args = settle(args)
-    if args.net not in munet.NAMES:
-        raise BadInput(f"there is no net {args.net!r}; choose from {', '.join(munet.NAMES)}")
+    if args.net not in munet.NET_NAMES:
+        raise UsageError(f"there is no net {args.net!r}; choose from {', '.join(munet.NET_NAMES)}")
     loop.check(args, epochs=args.epochs, batch=args.batch, size=args.size, width=args.width, layers=args.layers)
     if args.size % 64:
-        raise BadInput(f"--size is {args.size}; it must be a multiple of 64")
+        raise UsageError(f"--size is {args.size}; it must be a multiple of 64")
     if args.content and args.squeezenet is None:
-        raise BadInput("--content needs --squeezenet FILE, the weights of SqueezeNet 1.0")
+        raise UsageError("--content needs --squeezenet FILE, the weights of SqueezeNet 1.0")
     run = Run(args, pictures.read(args.photos, args.size), pictures.read(args.drawings, args.size))
     return run if state is None else run.restore(state)
 

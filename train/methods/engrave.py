@@ -1,11 +1,11 @@
 """From the teacher's strokes to an engraver's: training goes on, and a discriminator that knows engravings joins.
 
 Engravers leave no surface solid: where the teacher's drawing is black, its strokes go on as dense cross-hatching with
-paper between them (``opened``). The discriminator (34 px patches, as in cyclegan.py) compares drawings of people with
-engravings of other people, sitter against sitter on white paper (``prepare --drawn``); its say is cut where the drawing
-is light, so that skin keeps its hatching while hair and cloth get organic strokes. Tone is held at two scales: alone, a
-discriminator would trade hatching for a dither grid and, since 19th-century sitters are bearded, draw beards. It sees
-no geometry beyond a patch and no face's tone: beards would have to pass the tone terms.
+paper between them (``with_open_blacks``). The discriminator (34 px patches, as in cyclegan.py) compares drawings of
+people with engravings of other people, sitter against sitter on white paper (``prepare --drawn``); its weight is cut
+where the drawing is light, so that skin keeps its hatching while hair and cloth get organic strokes. Tone is held at
+two scales: alone, a discriminator would trade hatching for a dither grid and, since 19th-century sitters are bearded,
+draw beards. It sees no geometry beyond a patch and no face's tone: beards would have to pass the tone terms.
 """
 
 from __future__ import annotations
@@ -19,19 +19,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
+from foundation.errors import UsageError
 from train.data import batches, pictures
 from train.data.batches import Batch
 from train.data.pictures import Pictures
-from train.data.prepare import SIZE
+from train.data.prepare import CROP_PX
 from train.evaluation import features
 from train.evaluation.features import SqueezeNet
-from train.methods import checkpoint, loop, paired
-from train.methods.checkpoint import BadInput
+from train.methods import paired
 from train.networks import munet
 from train.networks.discriminator import Patch, least_squares
+from train.run import checkpoint, loop
 from train.teachers import ink
 
-WINDOW: Final = 160  # side of the part of a crop that the discriminator sees of a step, px: patches are 34 px wide
+SEEN_WINDOW_PX: Final = (
+    160  # side of the part of a crop that the discriminator sees of a step, px: patches are 34 px wide
+)
 
 
 @dataclass(kw_only=True)
@@ -74,11 +77,13 @@ class Run(paired.Run):
     ) -> None:
         super().__init__(args, pairs, held_out)
         self.drawings = drawings
-        self.judge = Patch(1, 32, 2, spectral=True).to(self.device)
-        self.judges = torch.optim.Adam(self.judge.parameters(), args.lr_judge, (0.5, 0.999))
-        self.parts |= {"judge": self.judge, "judges": self.judges}
-        dense = ink.strokes(np.full((ink.SCALE * SIZE, ink.SCALE * SIZE), args.black, np.float32), SIZE)
-        self.gaps = 1 - F.avg_pool2d(torch.from_numpy(dense)[None, None], ink.SCALE).to(self.device)
+        self.discriminator = Patch(1, 32, 2, spectral=True).to(self.device)
+        self.discriminator_optimiser = torch.optim.Adam(self.discriminator.parameters(), args.lr_judge, (0.5, 0.999))
+        self.parts |= {"judge": self.discriminator, "judges": self.discriminator_optimiser}
+        dense = ink.strokes(
+            np.full((ink.SUPERSAMPLING * CROP_PX, ink.SUPERSAMPLING * CROP_PX), args.black, np.float32), CROP_PX
+        )
+        self.gaps = 1 - F.avg_pool2d(torch.from_numpy(dense)[None, None], ink.SUPERSAMPLING).to(self.device)
         self.features = SqueezeNet(args.squeezenet).to(self.device)
 
     def _engravings(self, count: int) -> Tensor:
@@ -86,46 +91,46 @@ class Run(paired.Run):
         rng = np.random.default_rng([self.args.seed, self.rank, self.step, 1])
         picks = rng.integers(0, len(self.drawings[0].images), count)
         shown = np.stack([pictures.shaken(rng, self.drawings[0], 256, int(n), turned=True) for n in picks])
-        return levelled(batches.to_tensor(shown)).to(self.device)
+        return with_white_paper(batches.to_tensor(shown)).to(self.device)
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the generator, then one of the discriminator."""
         args, batch = self.args, batch.to(self.device)
         for group in self.optimiser.param_groups:
-            group["lr"] = paired.rate(self.step, self.progress(), args)
+            group["lr"] = paired.learning_rate(self.step, self.progress(), args)
         count, half = len(batch.photos), len(batch.photos) // 2
         photos = torch.cat([batch.photos, paired.next_frame(batch.photos[:half])])
         with self.autocast():
             logits = self.net(photos.to(memory_format=torch.channels_last)).float()
         out, person = munet.drawing(logits[:count]), batch.mattes
-        target = opened(batch.drawings, self.gaps)
+        target = with_open_blacks(batch.drawings, self.gaps)
         light = F.avg_pool2d(target, 17, 1, 8)  # how light the teacher's drawing is around here
-        top, left = (int(n) for n in torch.randint(0, out.shape[-1] - WINDOW + 1, (2,)))
-        window = (..., slice(top, top + WINDOW), slice(left, left + WINDOW))
+        top, left = (int(n) for n in torch.randint(0, out.shape[-1] - SEEN_WINDOW_PX + 1, (2,)))
+        window = (..., slice(top, top + SEEN_WINDOW_PX), slice(left, left + SEEN_WINDOW_PX))
         sheet = (out * person + (1 - person))[window]
         contrast = 0.8 + 0.4 * torch.rand(count, 1, 1, 1, device=self.device)  # the same for real and made
-        self.judge.requires_grad_(requires_grad=False)
+        self.discriminator.requires_grad_(requires_grad=False)
         with self.autocast():
-            realness = self.judge(1 - 2 * (1 - sheet) * contrast).float()
+            realness = self.discriminator(1 - 2 * (1 - sheet) * contrast).float()
         say = 1 - args.spare * F.adaptive_avg_pool2d((light * person)[window], realness.shape[2:])
-        weight = (0.5 + person) * paired.focus(out.shape[-1], args.face).to(self.device)
+        weight = (0.5 + person) * paired.face_weight(out.shape[-1], args.face).to(self.device)
         terms = {
             "gan": args.gan * ((realness - 1).square() * say).mean(),
             "strokes": args.strokes * ((out - target).abs() * weight * (0.5 + light)).mean(),
             "fine": args.fine * F.l1_loss(F.avg_pool2d(out, 5, 2), F.avg_pool2d(target, 5, 2)),
             "broad": args.broad * F.l1_loss(F.avg_pool2d(out, 17, 4), F.avg_pool2d(target, 17, 4)),
-            "matte": args.matte * F.binary_cross_entropy_with_logits(logits[:count, munet.MATTE :], person),
+            "matte": args.matte * F.binary_cross_entropy_with_logits(logits[:count, munet.MATTE_HEAD :], person),
             "still": args.still * (munet.drawing(logits[count:]) - out[:half]).abs().mean(),
         }
         total = torch.stack(list(terms.values())).sum()
         self.descend(total, self.optimiser)
         loop.update_ema(self.average, self.net, args.ema, self.step)
-        self.judge.requires_grad_(requires_grad=True)
+        self.discriminator.requires_grad_(requires_grad=True)
         with self.autocast():
-            real = self.judge(1 - 2 * (1 - self._engravings(count)[window]) * contrast)
-            made = self.judge(1 - 2 * (1 - sheet.detach()) * contrast)
+            real = self.discriminator(1 - 2 * (1 - self._engravings(count)[window]) * contrast)
+            made = self.discriminator(1 - 2 * (1 - sheet.detach()) * contrast)
             terms["judge"] = (least_squares(real, 1.0) + least_squares(made, 0.0)) / 2
-        self.descend(terms["judge"], self.judges)
+        self.descend(terms["judge"], self.discriminator_optimiser)
         return {"total": total.detach()} | {k: v.detach() for k, v in terms.items()}
 
     @torch.no_grad()
@@ -135,7 +140,7 @@ class Run(paired.Run):
         shown = [munet.drawing(self.average(x.to(self.device))).cpu().clamp(0, 1) for x in torch.split(part.photos, 8)]
         sheet = (torch.cat(shown) * part.mattes + 1 - part.mattes).expand(-1, 3, -1, -1) * 2 - 1
         known, new = (
-            features.embed(self.features, levelled(pictures_of(d, 64)).expand(-1, 3, -1, -1) * 2 - 1)
+            features.embed(self.features, with_white_paper(pictures_of(d, 64)).expand(-1, 3, -1, -1) * 2 - 1)
             for d in self.drawings
         )
         ours = features.embed(self.features, sheet)
@@ -146,7 +151,7 @@ class Run(paired.Run):
         }
 
 
-def opened(drawings: Tensor, gaps: Tensor) -> Tensor:
+def with_open_blacks(drawings: Tensor, gaps: Tensor) -> Tensor:
     """(N, 1, h, w) drawings whose solid blacks become cross-hatching: paper shows through ``gaps`` (1, 1, h, w)."""
     solid = (F.avg_pool2d(1 - drawings, 9, 1, 4, count_include_pad=False) * 8 - 6.8).clamp(0, 1)
     return torch.maximum(drawings, gaps * solid)
@@ -157,7 +162,7 @@ def pictures_of(source: Pictures, count: int) -> Tensor:
     return batches.to_tensor(pictures.look(source, 256, list(range(len(source.images)))[:count]))
 
 
-def levelled(x: Tensor) -> Tensor:
+def with_white_paper(x: Tensor) -> Tensor:
     """(N, 3, h, w) in [-1, 1] -> (N, 1, h, w) in 0..1, grey, paper (the 80th percentile) brought to white."""
     grey = (x.mean(dim=1, keepdim=True) + 1) / 2
     paper = grey.flatten(1).quantile(0.8, dim=1).clamp(min=0.3).view(-1, 1, 1, 1)
@@ -169,11 +174,11 @@ def train(args: Args) -> Run:
     state = checkpoint.load(args.out / "checkpoint.pt") if args.resume else None
     if state is not None:
         if "judge" not in state:
-            raise BadInput(f"{args.out / 'checkpoint.pt'} is of another method; give its own --out")
+            raise UsageError(f"{args.out / 'checkpoint.pt'} is of another method; give its own --out")
         same = {k: state["args"][k] for k in ("net", "hatch", "batch", "seed", "lr", "warmup", "ema")}
         args = replace(args, init=None, **same)
     elif args.init is None:
-        raise BadInput(
+        raise UsageError(
             "give --init, a checkpoint that `paired` wrote or a style folder: engraving starts from a net that draws"
         )
     paired.check(args)

@@ -16,14 +16,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
+from foundation.errors import UsageError
 from streamtoon.types import U8
 from train.data import batches as data
 from train.data.batches import Batch
 from train.evaluation import metrics
-from train.methods import checkpoint, loop
-from train.methods import sample_sheet as sheet
-from train.methods.checkpoint import BadInput
 from train.networks import munet
+from train.run import checkpoint, loop, sample_sheet
 from train.style_folder import load_weights
 
 
@@ -68,18 +67,18 @@ class Args(loop.Args):
 def losses(logits: Tensor, batch: Batch, args: Args) -> dict[str, Tensor]:
     """The named terms of the loss, weighted. logits (N, 2, h, w) float32."""
     out, target = munet.drawing(logits), batch.drawings
-    weight = (0.5 + batch.mattes) * focus(out.shape[-1], args.face).to(
+    weight = (0.5 + batch.mattes) * face_weight(out.shape[-1], args.face).to(
         out.device
     )  # the person counts thrice what is behind
     terms = {"pixel": ((out - target).abs() * weight).mean()}
     if args.similar:
         halves = F.avg_pool2d(out, 2), F.avg_pool2d(target, 2)
-        terms["similar"] = args.similar * (1 - (structure(out, target, 6, 2) + structure(*halves, 8, 4)) / 2)
+        terms["similar"] = args.similar * (1 - (fast_ssim(out, target, 6, 2) + fast_ssim(*halves, 8, 4)) / 2)
     if args.edges:
         terms["edges"] = args.edges * sum(((out.diff(dim=d)) - target.diff(dim=d)).abs().mean() for d in (2, 3))  # type: ignore[assignment]
     if args.tone:
         terms["tone"] = args.tone * (F.avg_pool2d(out, 8, 4) - F.avg_pool2d(target, 8, 4)).abs().mean()
-    terms["matte"] = args.matte * F.binary_cross_entropy_with_logits(logits[:, munet.MATTE :], batch.mattes)
+    terms["matte"] = args.matte * F.binary_cross_entropy_with_logits(logits[:, munet.MATTE_HEAD :], batch.mattes)
     return terms
 
 
@@ -98,13 +97,13 @@ def next_frame(photos: Tensor) -> Tensor:
     return moved + (0.05 * strength[0] * light + 0.06 * strength[1] * grain).to(photos.device)
 
 
-def focus(size: int, extra: float) -> Tensor:
+def face_weight(size: int, extra: float) -> Tensor:
     """(size, size) weights: 1, and ``extra`` more in the middle, where an aligned crop has eyes and mouth."""
     y, x = torch.meshgrid(torch.arange(size) / size, torch.arange(size) / size, indexing="ij")
     return 1 + extra * torch.exp(-(((x - 0.5) / 0.20) ** 2) - ((y - 0.5) / 0.20) ** 2)
 
 
-def structure(a: Tensor, b: Tensor, window: int, stride: int) -> Tensor:
+def fast_ssim(a: Tensor, b: Tensor, window: int, stride: int) -> Tensor:
     """Mean SSIM (Wang et al. 2004, eq. 13) of (N, 1, h, w) over square windows, every ``stride`` px.
 
     The libraries' Gaussian windows at every pixel took longer than the network; metrics.py reports those.
@@ -116,7 +115,7 @@ def structure(a: Tensor, b: Tensor, window: int, stride: int) -> Tensor:
     return value.mean()
 
 
-def rate(step: int, done: float, args: Args) -> float:
+def learning_rate(step: int, done: float, args: Args) -> float:
     """Learning rate: linear warm-up, then half a cosine down to zero (Loshchilov and Hutter 2017)."""
     return args.lr * min(1.0, (step + 1) / max(args.warmup, 1)) * 0.5 * (1 + math.cos(math.pi * done))
 
@@ -127,9 +126,9 @@ class Run(loop.Run):
     best_by, higher_is_better = "ms_ssim", True
 
     def __init__(self, args: Args, pairs: data.Pairs, held_out: data.Pairs) -> None:
-        super().__init__()
+        super().__init__(args)
         self.steps = args.steps
-        self.args, self.pairs, self.held_out = args, pairs, held_out
+        self.pairs, self.held_out = pairs, held_out
         torch.manual_seed(args.seed)
         self.net = munet.build(args.net, hatch=args.hatch).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if args.init is not None:
@@ -143,7 +142,7 @@ class Run(loop.Run):
         """One optimiser step; returns the terms of the loss."""
         args, batch = self.args, batch.to(self.device)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate(self.step, self.progress(), args)
+            group["lr"] = learning_rate(self.step, self.progress(), args)
         count = len(batch.photos)
         photos = batch.photos
         if args.still:
@@ -161,16 +160,16 @@ class Run(loop.Run):
 
     def validate(self) -> dict[str, float]:
         """PSNR, MS-SSIM and matte IoU of people not trained on; MS-SSIM of as many trained on tells overfitting."""
-        seen = judge(self.average, self.pairs, self.device, min(32, len(self.held_out.images)))
-        return judge(self.average, self.held_out, self.device) | {"ms_ssim_train": seen["ms_ssim"]}
+        seen = measured(self.average, self.pairs, self.device, min(32, len(self.held_out.images)))
+        return measured(self.average, self.held_out, self.device) | {"ms_ssim_train": seen["ms_ssim"]}
 
     def sheet(self) -> U8:
         """Held-out people: degraded photo, drawing, drawing on paper by the net's matte, teacher."""
-        return sheet.samples(self.average, self.held_out)
+        return sample_sheet.samples(self.average, self.held_out)
 
 
 @torch.no_grad()
-def judge(average: torch.nn.Module, pairs: data.Pairs, device: torch.device, count: int = 32) -> dict[str, float]:
+def measured(average: torch.nn.Module, pairs: data.Pairs, device: torch.device, count: int = 32) -> dict[str, float]:
     """PSNR, MS-SSIM and matte IoU on the first pairs, always degraded the same way."""
     picks = list(range(min(count, len(pairs.images))))
     outs, targets, mattes, persons = [], [], [], []
@@ -189,14 +188,14 @@ def judge(average: torch.nn.Module, pairs: data.Pairs, device: torch.device, cou
 
 
 def check(args: Args) -> None:
-    """Raise BadInput where the arguments cannot work."""
-    if args.net not in munet.NETS:
-        raise BadInput(f"there is no net {args.net!r}; choose from {', '.join(munet.NETS)}")
+    """Raise UsageError where the arguments cannot work."""
+    if args.net not in munet.COMPACT_WIDTHS:
+        raise UsageError(f"there is no net {args.net!r}; choose from {', '.join(munet.COMPACT_WIDTHS)}")
     loop.check(args, steps=args.steps, batch=args.batch)
 
 
 def begin(args: Args) -> Run:
-    """A new run, or the one in OUT where --resume says so. Raises BadInput where the arguments cannot work."""
+    """A new run, or the one in OUT where --resume says so. Raises UsageError where the arguments cannot work."""
     check(args)
     state = checkpoint.load(args.out / "checkpoint.pt") if args.resume else None
     if state is not None:

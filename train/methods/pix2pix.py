@@ -9,7 +9,7 @@ encoder/decoder. ``paired`` is for a teacher's drawings with mattes; this is for
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,16 +18,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
+from foundation.errors import UsageError
 from streamtoon.types import U8
 from train.data import batches, pictures, prepare
 from train.data.pictures import Pictures
 from train.evaluation import features, metrics, sketch_pairs
 from train.evaluation.features import SqueezeNet
-from train.methods import checkpoint, loop, paired
-from train.methods import sample_sheet as sheet
-from train.methods.checkpoint import BadInput
+from train.methods import paired
 from train.networks import munet
 from train.networks.discriminator import Patch, least_squares, same_change
+from train.run import loop, sample_sheet
 
 Pair = tuple[Tensor, Tensor]  # what is given, what is wanted: (N, 3, size, size) in [-1, 1] each
 
@@ -73,8 +73,8 @@ class Args(loop.Args):
 
 
 def read(args: Args) -> tuple[list[Pictures], list[Pictures]]:
-    """[given, wanted] to train on, and held out (the ``val`` split). Raises BadInput where there are too few."""
-    side, kept = round(args.size * pictures.ROOM), dict[str, list[tuple[U8, U8]]](train=[], val=[], test=[])
+    """[given, wanted] to train on, and held out (the ``val`` split). Raises UsageError where there are too few."""
+    side, kept = round(args.size * pictures.STORED_ZOOM), dict[str, list[tuple[U8, U8]]](train=[], val=[], test=[])
     for name, pair in sketch_pairs.read(args.pairs).items():
         kept["train" if args.held_out else prepare.split_of(name)].append(pair)
     if args.held_out:
@@ -82,7 +82,7 @@ def read(args: Args) -> tuple[list[Pictures], list[Pictures]]:
     while len(kept["val"]) < 2 and len(kept["train"]) > 1:  # the hash put nobody there: a small folder
         kept["val"].append(kept["train"].pop())
     if len(kept["train"]) < 2:
-        raise BadInput(f"{args.pairs} holds {len(kept['train'])} pairs to train on; at least 2 are needed")
+        raise UsageError(f"{args.pairs} holds {len(kept['train'])} pairs to train on; at least 2 are needed")
     ways = (0, 1) if args.direction == "to-drawing" else (1, 0)
     train, val = (
         [Pictures(sketch_pairs.resized([pair[n] for pair in kept[split]], (side, side)), 1.0) for n in ways]
@@ -97,20 +97,19 @@ class Run(loop.Run):
     best_by, higher_is_better = "ssim", True
 
     def __init__(self, args: Args) -> None:
-        super().__init__()
-        self.args = args
+        super().__init__(args)
         self.pairs, self.held_out = read(args)
         self.steps = -(-len(self.pairs[0].images) * args.epochs // (args.batch * self.accelerator.num_processes))
         torch.manual_seed(args.seed)
         hatch = args.direction == "to-drawing"
         self.net = munet.build(args.net, args.size, hatch=hatch, heads=3).to(self.device)
         self.average = loop.averaged(self.net)
-        self.judge = Patch(6, args.width, args.layers, spectral=True).to(self.device)
+        self.discriminator = Patch(6, args.width, args.layers, spectral=True).to(self.device)
         self.optimiser = torch.optim.Adam(self.net.parameters(), args.lr, (0.5, 0.999))
-        self.judges = torch.optim.Adam(self.judge.parameters(), args.lr / 2, (0.5, 0.999))
+        self.discriminator_optimiser = torch.optim.Adam(self.discriminator.parameters(), args.lr / 2, (0.5, 0.999))
         self.parts = {
-            "net": self.net, "ema": self.average, "judge": self.judge, "optimiser": self.optimiser,
-            "judges": self.judges,
+            "net": self.net, "ema": self.average, "judge": self.discriminator, "optimiser": self.optimiser,
+            "judges": self.discriminator_optimiser,
         }  # fmt: skip
         self.features = SqueezeNet(args.squeezenet).to(self.device)
 
@@ -122,7 +121,7 @@ class Run(loop.Run):
         """One step of the generator, then, once it has joined, one of the discriminator."""
         args, done = self.args, self.progress()
         given, wanted = (x.to(self.device) for x in batch)
-        for optimiser, rate in ((self.optimiser, args.lr), (self.judges, args.lr / 2)):
+        for optimiser, rate in ((self.optimiser, args.lr), (self.discriminator_optimiser, args.lr / 2)):
             for group in optimiser.param_groups:
                 group["lr"] = rate * min(1.0, 2 * (1 - done))
         joined, change = bool(args.gan) and done >= 0.2, same_change(len(given), self.device)
@@ -132,7 +131,7 @@ class Run(loop.Run):
         one, two = ((x.flatten(0, 1)[:, None] + 1) / 2 for x in (out, wanted))
         if args.similar:
             halves = F.avg_pool2d(one, 2), F.avg_pool2d(two, 2)
-            like = (paired.structure(one, two, 6, 2) + paired.structure(*halves, 8, 4)) / 2
+            like = (paired.fast_ssim(one, two, 6, 2) + paired.fast_ssim(*halves, 8, 4)) / 2
             terms["similar"] = args.similar * (1 - like)
         if args.edges:
             rough = [(one.diff(dim=d) - two.diff(dim=d)).abs().mean() for d in (2, 3)]
@@ -141,20 +140,20 @@ class Run(loop.Run):
             terms["perceptual"] = args.perceptual * features.distance(self.features, out, wanted)
         terms["gan"] = torch.zeros((), device=self.device)
         if joined:
-            self.judge.requires_grad_(requires_grad=False)
+            self.discriminator.requires_grad_(requires_grad=False)
             with self.autocast():
-                terms["gan"] = args.gan * least_squares(self.judge(change(torch.cat([given, out], dim=1))), 1.0)
+                terms["gan"] = args.gan * least_squares(self.discriminator(change(torch.cat([given, out], dim=1))), 1.0)
         total = torch.stack(list(terms.values())).sum()
         self.descend(total, self.optimiser)
         loop.update_ema(self.average, self.net, args.ema, self.step)
         terms["judge"] = torch.zeros((), device=self.device)
         if joined:
-            self.judge.requires_grad_(requires_grad=True)
+            self.discriminator.requires_grad_(requires_grad=True)
             with self.autocast():
-                real = least_squares(self.judge(change(torch.cat([given, wanted], dim=1))), 1.0)
-                fake = least_squares(self.judge(change(torch.cat([given, out.detach()], dim=1))), 0.0)
+                real = least_squares(self.discriminator(change(torch.cat([given, wanted], dim=1))), 1.0)
+                fake = least_squares(self.discriminator(change(torch.cat([given, out.detach()], dim=1))), 0.0)
                 terms["judge"] = (real + fake) / 2
-            self.descend(terms["judge"], self.judges)
+            self.descend(terms["judge"], self.discriminator_optimiser)
         return {"total": total.detach()} | {k: v.detach() for k, v in terms.items()}
 
     @torch.no_grad()
@@ -176,25 +175,19 @@ class Run(loop.Run):
 
     def sheet(self) -> U8:
         """Held-out pairs: what is given, what is made, what is wanted."""
-        return sheet.tile([sheet.to_u8(x) for x in self._drawn(self.held_out, 8)])
+        return sample_sheet.tile([sample_sheet.to_u8(x) for x in self._drawn(self.held_out, 8)])
 
 
 def begin(args: Args) -> Run:
-    """A new run, or the one in OUT where --resume says so. Raises BadInput where the arguments cannot work."""
-    state = checkpoint.load(args.out / "checkpoint.pt") if args.resume else None
-    if state is not None:
-        if state["args"].get("method") != "pix2pix":
-            raise BadInput(f"{args.out / 'checkpoint.pt'} is of another method; give its own --out")
-        paths = {"pairs", "held_out", "out", "squeezenet"}
-        free = paths | {"resume", "max_minutes", "bf16", "every", "threads", "tensorboard"}
-        args = replace(args, **{f.name: state["args"][f.name] for f in fields(Args) if f.name not in free})
-    if args.net not in munet.NAMES:
-        raise BadInput(f"there is no net {args.net!r}; choose from {', '.join(munet.NAMES)}")
+    """A new run, or the one in OUT where --resume says so. Raises UsageError where the arguments cannot work."""
+    args, state = loop.resumed(args, "pix2pix", {"pairs", "held_out", "squeezenet"})
+    if args.net not in munet.NET_NAMES:
+        raise UsageError(f"there is no net {args.net!r}; choose from {', '.join(munet.NET_NAMES)}")
     loop.check(args, epochs=args.epochs, batch=args.batch, size=args.size, width=args.width, layers=args.layers)
     if args.size % 64:
-        raise BadInput(f"--size is {args.size}; it must be a multiple of 64")
+        raise UsageError(f"--size is {args.size}; it must be a multiple of 64")
     if args.perceptual and args.squeezenet is None:
-        raise BadInput("--perceptual needs --squeezenet FILE, the weights of SqueezeNet 1.0")
+        raise UsageError("--perceptual needs --squeezenet FILE, the weights of SqueezeNet 1.0")
     run = Run(args)
     return run if state is None else run.restore(state)
 

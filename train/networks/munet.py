@@ -10,7 +10,7 @@ the texture it cannot know a stroke's phase and paints the average, a soft wash.
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Final
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 from train.networks.reference import ResNet9, UNet
 from train.teachers.ink import texture
 
-DRAWING, MATTE = 0, 1  # channels of what a generator returns
+DRAWING_HEAD, MATTE_HEAD = 0, 1  # channels of what a generator returns
 
 
 def conv(inp: int, out: int, size: int = 3, stride: int = 1, groups: int = 1, *, relu: bool = True) -> nn.Sequential:
@@ -80,7 +80,7 @@ class MUNet(nn.Module):
             self.out.bias.zero_()  # type: ignore[union-attr]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits; channel DRAWING: above 0 is paper, below is ink; channel MATTE: above 0 is the person."""
+        """Logits; channel DRAWING_HEAD: above 0 is paper, below is ink; channel MATTE_HEAD: above 0 is the person."""
         half = self.stem(F.pixel_unshuffle(x, 2))
         quarter = self.down1(half)
         small = self.middle(self.down2(quarter) + (self.rows + self.columns))
@@ -96,17 +96,23 @@ class MUNet(nn.Module):
 
 
 # gain and shift of each head's sigmoid; a matte in doubt leans to the person: a hole in a head is worse than a rim
-REACH: Final = {DRAWING: (1.06, -0.03), MATTE: (1.6, -0.15)}
+SIGMOID_GAIN_SHIFT: Final = {DRAWING_HEAD: (1.06, -0.03), MATTE_HEAD: (1.6, -0.15)}
 
 
 def drawing(logits: Tensor) -> Tensor:
     """(N, 2, h, w) logits -> (N, 1, h, w): 1 paper, 0 ink; a little beyond both, so that clipping makes them pure."""
-    return torch.sigmoid(logits[:, DRAWING : DRAWING + 1]) * REACH[DRAWING][0] + REACH[DRAWING][1]
+    return (
+        torch.sigmoid(logits[:, DRAWING_HEAD : DRAWING_HEAD + 1]) * SIGMOID_GAIN_SHIFT[DRAWING_HEAD][0]
+        + SIGMOID_GAIN_SHIFT[DRAWING_HEAD][1]
+    )
 
 
 def matte(logits: Tensor) -> Tensor:
     """(N, 2, h, w) logits -> (N, 1, h, w): 1 on the person; the slope is steep enough to saturate off the edge."""
-    return torch.sigmoid(logits[:, MATTE : MATTE + 1]) * REACH[MATTE][0] + REACH[MATTE][1]
+    return (
+        torch.sigmoid(logits[:, MATTE_HEAD : MATTE_HEAD + 1]) * SIGMOID_GAIN_SHIFT[MATTE_HEAD][0]
+        + SIGMOID_GAIN_SHIFT[MATTE_HEAD][1]
+    )
 
 
 def picture(logits: Tensor) -> Tensor:
@@ -114,35 +120,15 @@ def picture(logits: Tensor) -> Tensor:
     return torch.tanh(logits)
 
 
-NETS: Final = {"munet24": 24, "munet32": 32, "munet16": 16}  # compact: for live use
-LARGE: Final = ("resnet9", "unet", "encdec")  # the papers': pictures only
-NAMES: Final = (*NETS, *LARGE)
+COMPACT_WIDTHS: Final = {"munet24": 24, "munet32": 32, "munet16": 16}  # compact: for live use
+PAPER_NETS: Final = ("resnet9", "unet", "encdec")  # the papers': pictures only
+NET_NAMES: Final = (*COMPACT_WIDTHS, *PAPER_NETS)
 
 
 def build(name: str, size: int = 256, *, hatch: bool = True, heads: int = 2) -> nn.Module:
-    """A generator by name. Raises KeyError for a name not in NAMES, ValueError for a large net with a matte."""
-    if name in LARGE:
+    """A generator by name. Raises KeyError for a name not in NET_NAMES, ValueError for a large net with a matte."""
+    if name in PAPER_NETS:
         if heads != 3:
-            raise ValueError(f"{name} gives pictures, no matte; choose from {', '.join(NETS)}")
+            raise ValueError(f"{name} gives pictures, no matte; choose from {', '.join(COMPACT_WIDTHS)}")
         return ResNet9() if name == "resnet9" else UNet(skips=name == "unet")
-    return MUNet(NETS[name], size, hatch=hatch, heads=heads)
-
-
-def gmac(net: nn.Module, size: int = 256) -> float:
-    """Billions of multiply-adds for one crop, convolutions only."""
-    total = 0
-
-    def count(layer: nn.Module, seen: object, out: Tensor) -> None:
-        nonlocal total
-        weights = cast(nn.Conv2d, layer).weight[0].numel()
-        # a transposed convolution multiplies at every input place; its weight is stored input first
-        total += (out[0] if isinstance(layer, nn.Conv2d) else cast(tuple[Tensor], seen)[0][0]).numel() * weights
-
-    hooks = [m.register_forward_hook(count) for m in net.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
-    was = net.training
-    with torch.no_grad():
-        net.eval()(torch.zeros(1, 3, size, size))
-    net.train(was)
-    for hook in hooks:
-        hook.remove()
-    return total / 1e9
+    return MUNet(COMPACT_WIDTHS[name], size, hatch=hatch, heads=heads)

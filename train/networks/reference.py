@@ -3,7 +3,7 @@
 ``resnet9``: Zhu et al., "Unpaired Image-to-Image Translation" (ICCV 2017), appendix 7.2, after Johnson et al. 2016.
 ``unet``: Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks" (CVPR 2017), appendix 6.1.1.
 ``encdec``: the same without the skips, as the paper's ablation has it.
-All take (N, 3, h, w) in [-1, 1] and give (N, 3, h, w) logits; ``nets.picture`` makes them a picture. InstanceNorm
+All take (N, 3, h, w) in [-1, 1] and give (N, 3, h, w) logits; ``munet.picture`` makes them a picture. InstanceNorm
 stays in the exported graph: fine in full precision, slow and coarse in INT8.
 """
 

@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from train.methods import checkpoint
-from train.methods.checkpoint import BadInput
+from foundation.errors import UsageError
 from train.networks.munet import MUNet
+from train.run import checkpoint
+from train.style_folder.load_style import load_style
 
 
 def start(source: Path, photos: Tensor, heads: int = 2) -> dict[str, Any]:
@@ -25,9 +26,9 @@ def start(source: Path, photos: Tensor, heads: int = 2) -> dict[str, Any]:
 
 
 def weights(style: Path, photos: Tensor, heads: int = 2) -> dict[str, Tensor]:
-    """The state dict of the ``nets.MUNet`` that a style folder holds; with three heads its drawing is a grey picture.
+    """The state dict of the ``munet.MUNet`` that a style folder holds; with three heads its drawing is a grey picture.
 
-    photos (N, 3, size, size) in [-1, 1]: what layers see; 32 will do. Raises BadInput where it is no such network.
+    photos (N, 3, size, size) in [-1, 1]: what layers see; 32 will do. Raises UsageError where it is no such network.
     """
     places, convolutions = _read(style)
     width, last = convolutions[0][0].shape[0], convolutions[-1][0].shape[1]
@@ -46,7 +47,7 @@ def weights(style: Path, photos: Tensor, heads: int = 2) -> dict[str, Tensor]:
                 else:
                     _passes(norm, bias)
     except (StopIteration, RuntimeError, ValueError):
-        raise BadInput(f"style {style} is of another net; start from one that `paired` or `engrave` made") from None
+        raise UsageError(f"style {style} is of another net; start from one that `paired` or `engrave` made") from None
     _measure(net, [norm for _, norm in layers if norm is not None], photos)
     return dict(net.state_dict())
 
@@ -64,13 +65,11 @@ def _read(style: Path) -> tuple[list[Tensor], list[tuple[Tensor, Tensor]]]:
     from google.protobuf.message import DecodeError
     from onnx import numpy_helper
 
-    files = [f for f in sorted(style.glob("*.onnx")) if ".fp16." not in f.name]
+    file = load_style(style).onnx
     try:
-        graph: Any = onnx.load(str(files[0])).graph
-    except IndexError:
-        raise BadInput(f"{style} holds no ONNX file; give a style folder or a checkpoint") from None
+        graph: Any = onnx.load(str(file)).graph
     except (DecodeError, OSError) as error:
-        raise BadInput(f"{files[0]} cannot be read ({error}); give a style folder that `export` wrote") from None
+        raise UsageError(f"{file} cannot be read ({error}); give a style folder that `export` wrote") from None
     values = {t.name: torch.from_numpy(numpy_helper.to_array(t).astype(np.float32)) for t in graph.initializer}
     places = [v for v in values.values() if v.ndim == 4 and v.shape[0] == 1 and (v.shape[2] == 1) != (v.shape[3] == 1)]
     for node in graph.node:  # weights are stored as halves
@@ -78,7 +77,7 @@ def _read(style: Path) -> tuple[list[Tensor], list[tuple[Tensor, Tensor]]]:
             values[node.output[0]] = values[node.input[0]]
     convs = [node for node in graph.node if node.op_type == "Conv"]
     if any(len(node.input) != 3 or not all(name in values for name in node.input[1:]) for node in convs):
-        raise BadInput(f"{files[0]} has convolutions without weights of their own; give a style that `export` wrote")
+        raise UsageError(f"{file} has convolutions without weights of their own; give a style that `export` wrote")
     return places, [(values[n.input[1]], values[n.input[2]]) for n in convs]
 
 

@@ -17,22 +17,22 @@ import numpy as np
 import numpy.typing as npt
 
 from streamtoon.types import F32, U8
-from train.data.face_contours import Contours
+from train.shapes import Contours, polygon, ramp
 
 Floats = npt.NDArray[np.floating[Any]]
 
-SCALE: Final = 2  # lines and strokes are made at twice the crop's size and averaged down
-GREY: Final = np.array([0.40, 0.50, 0.10], np.float32)  # redder than luma: blemishes and stubble fade
-WHITE: Final = 0.75  # the paper stays empty from this tone
-BLACK: Final = 0.20  # ink is solid below this tone
-EMPTY_FACE: Final = 0.55  # tone of a face nobody found
-SPREAD: Final = 0.17  # interquartile range of a face's grey at the least: flat light is given contrast
-CREASE: Final = 0.12  # strength of a face's marked lines, in log luminance, likewise
+SUPERSAMPLING: Final = 2  # lines and strokes are made at twice the crop's size and averaged down
+GREY_WEIGHTS: Final = np.array([0.40, 0.50, 0.10], np.float32)  # redder than luma: blemishes and stubble fade
+WHITE_TONE: Final = 0.75  # the paper stays empty from this tone
+BLACK_TONE: Final = 0.20  # ink is solid below this tone
+UNKNOWN_FACE_TONE: Final = 0.55  # tone of a face nobody found
+MIN_TONE_SPREAD: Final = 0.17  # interquartile range of a face's grey at the least: flat light is given contrast
+MIN_CREASE_STRENGTH: Final = 0.12  # strength of a face's marked lines, in log luminance, likewise
 
 
 def tone_target(face: float) -> float:
     """Where a face's median grey goes, 0..1 -> 0..1: about .38 + .5 face, so complexion keeps its order."""
-    return float(WHITE - 0.35 * max(0.0, (0.80 - face) / 0.53) ** 1.8)
+    return float(WHITE_TONE - 0.35 * max(0.0, (0.80 - face) / 0.53) ** 1.8)
 
 
 def draw(image: U8, mask: U8, contours: Contours | None) -> U8:
@@ -45,21 +45,21 @@ def draw(image: U8, mask: U8, contours: Contours | None) -> U8:
 
 
 def tone(image: U8, mask: U8, contours: Contours | None) -> F32:
-    """What the hatching should show: (h, w, 3) -> (SCALE h, SCALE w) float32 ink coverage 0..1, edges kept."""
+    """What the hatching should show: (h, w, 3) -> (2 h, 2 w) float32 ink coverage 0..1, edges kept."""
     smooth = cv2.bilateralFilter(image, 7, 28, 5)
     smooth = cv2.bilateralFilter(smooth, 9, 22, 7)
-    grey = np.asarray(smooth.astype(np.float32) @ (GREY / 255), np.float32)
+    grey = np.asarray(smooth.astype(np.float32) @ (GREY_WEIGHTS / 255), np.float32)
     face, spread = measure(grey, mask, contours)
     level = tone_target(face)
     gamma = np.log(level) / np.log(np.clip(face, 0.05, 0.95))
     grey = np.asarray(np.power(np.maximum(grey, 1e-3), gamma), np.float32)
     spread *= gamma * level / max(face, 0.05)  # what the power did to it
-    contrast = float(np.clip(SPREAD / max(spread, 1e-3), 1.0, 2.5))
+    contrast = float(np.clip(MIN_TONE_SPREAD / max(spread, 1e-3), 1.0, 2.5))
     grey = np.asarray(level + contrast * (grey - level), np.float32)
     if contours is not None:
         grey = _spare_features(grey, level, contours)
-    big = cv2.resize(grey, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC)
-    return np.asarray(np.clip((WHITE - big) / (WHITE - BLACK), 0, 1), np.float32)
+    big = cv2.resize(grey, None, fx=SUPERSAMPLING, fy=SUPERSAMPLING, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(np.clip((WHITE_TONE - big) / (WHITE_TONE - BLACK_TONE), 0, 1), np.float32)
 
 
 def measure(grey: Floats, mask: U8, contours: Contours | None) -> tuple[float, float]:
@@ -73,17 +73,7 @@ def measure(grey: Floats, mask: U8, contours: Contours | None) -> tuple[float, f
             low, middle, high = np.percentile(values, [25, 50, 75])
             return float(middle), float(high - low)
     values = grey[mask > 200]
-    return (float(np.percentile(values, 60)) if len(values) > 100 else EMPTY_FACE), SPREAD
-
-
-def polygon(shape: tuple[int, ...], points: F32, grow: float, soft: float = 0.8) -> F32:
-    """(h, w) float32 0..1: inside ``points``, grown by ``grow`` px, its edge softened."""
-    filled = np.zeros(shape[:2], np.uint8)
-    cv2.fillPoly(filled, [np.round(points * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
-    if grow > 0:
-        size = 2 * int(np.ceil(grow)) + 1
-        filled = cv2.dilate(filled, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))  # type: ignore[assignment]
-    return np.asarray(cv2.GaussianBlur(filled, (0, 0), soft) / np.float32(255), np.float32)
+    return (float(np.percentile(values, 60)) if len(values) > 100 else UNKNOWN_FACE_TONE), MIN_TONE_SPREAD
 
 
 def _spare_features(grey: Floats, level: float, contours: Contours) -> F32:
@@ -120,8 +110,8 @@ def texture(size: int) -> F32:
 
 
 def strokes(coverage: F32, size: int) -> F32:
-    """Ink coverage 0..1 -> ink 0..1, both (SCALE size, SCALE size): line width follows tone."""
-    first, second = texture(SCALE * size)
+    """Ink coverage 0..1 -> ink 0..1, both (SUPERSAMPLING size, SUPERSAMPLING size): line width follows tone."""
+    first, second = texture(SUPERSAMPLING * size)
     a = np.where(coverage < 0.05, 0, coverage)
     one = np.minimum(a, 0.52 + 0.25 * np.maximum(a - 0.52, 0))
     two = np.clip(1 - (1 - a) / (1 - one), 0, 1)
@@ -137,8 +127,8 @@ def _step(x: F32, width: float) -> F32:
 
 def with_lines(ink: F32, image: U8, mask: U8, contours: Contours | None) -> tuple[F32, F32]:
     """Ink with the drawing's lines and the person's outline; and the white lines that model what is black."""
-    height, width = image.shape[0] * SCALE, image.shape[1] * SCALE
-    big = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32) @ (GREY / 255)
+    height, width = image.shape[0] * SUPERSAMPLING, image.shape[1] * SUPERSAMPLING
+    big = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32) @ (GREY_WEIGHTS / 255)
     light = np.log(np.maximum(big, 0) + 0.07).astype(np.float32)
     flow = tangents(light)
     fine = flow_dog(light, flow, 1.1, 5)
@@ -146,7 +136,7 @@ def with_lines(ink: F32, image: U8, mask: U8, contours: Contours | None) -> tupl
     need = cv2.resize(_sensitivity(image.shape, contours), (width, height), interpolation=cv2.INTER_LINEAR)
     if contours is not None:
         face = cv2.resize(polygon(image.shape, contours["oval"], 0), (width, height)) > 0.5
-        need *= np.clip(CREASE / max(float(np.percentile(-coarse[face], 95)), 1e-3), 0.8, 3.0)
+        need *= np.clip(MIN_CREASE_STRENGTH / max(float(np.percentile(-coarse[face], 95)), 1e-3), 0.8, 3.0)
     lines = np.maximum(ramp(-fine * need, 0.030, 0.075), ramp(-coarse * need, 0.045, 0.11))
     person = cv2.GaussianBlur(cv2.resize(mask, (width, height), interpolation=cv2.INTER_CUBIC), (0, 0), 2.5) / 255.0
     slope = np.hypot(cv2.Sobel(light, -1, 1, 0, scale=1 / 8), cv2.Sobel(light, -1, 0, 1, scale=1 / 8))
@@ -171,15 +161,9 @@ def features(shape: tuple[int, int], contours: Contours) -> F32:
     eyes = [np.concatenate([contours[name][8:], contours[name][:1]]) for name in ("right_eye", "left_eye")]
     mouth = contours["mouth"]
     for points, width in ((eyes[0], 3), (eyes[1], 3), (mouth[:11], 2), (np.concatenate([mouth[10:], mouth[:1]]), 3)):
-        at = np.round((points * SCALE + (SCALE - 1) / 2) * 16).astype(np.int32)
+        at = np.round((points * SUPERSAMPLING + (SUPERSAMPLING - 1) / 2) * 16).astype(np.int32)
         cv2.polylines(drawn, [at], False, (255,), width, cv2.LINE_AA, 4)
     return np.asarray(cv2.GaussianBlur(drawn, (0, 0), 0.7), np.float32) * (0.95 / 255)
-
-
-def ramp(x: Floats, low: float, high: float) -> F32:
-    """0 up to ``low``, 1 from ``high``, smooth between."""
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def _sensitivity(shape: tuple[int, ...], contours: Contours | None) -> F32:

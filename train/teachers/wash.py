@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 
 from streamtoon.types import F32, U8
-from train.data.face_contours import Contours
+from train.shapes import Contours, ramp
 from train.teachers import ink
 
-LAYERS = ((0.06, 0.22), (0.26, 0.24), (0.52, 0.26), (0.78, 0.22))  # (coverage it begins at, ink it adds)
+INK_LAYERS = ((0.06, 0.22), (0.26, 0.24), (0.52, 0.26), (0.78, 0.22))  # (coverage it begins at, ink it adds)
 
 
 def draw(image: U8, mask: U8, contours: Contours | None) -> U8:
@@ -28,7 +28,7 @@ def draw(image: U8, mask: U8, contours: Contours | None) -> U8:
 def layers(coverage: F32) -> F32:
     """Ink coverage 0..1 -> darkness 0..1 in soft steps with darker rims."""
     dark = np.zeros_like(coverage)
-    for begin, amount in LAYERS:
-        dark += amount * ink.ramp(coverage, begin, begin + 0.12)
+    for begin, amount in INK_LAYERS:
+        dark += amount * ramp(coverage, begin, begin + 0.12)
     rim = np.clip(dark - cv2.GaussianBlur(dark, (0, 0), 5.0), 0, 0.2)
     return np.asarray(np.clip(dark + 0.6 * rim, 0, 1), np.float32)

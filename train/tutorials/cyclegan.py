@@ -28,7 +28,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from streamtoon.types import U8
-from train.methods.sample_sheet import write_png
+from train.run.sample_sheet import write_png
+from train.run.threads import torch_threads
 
 HEAPS = torch.tensor([[-1.2, -0.8], [0.1, 1.3], [1.2, 0.3], [0.3, -0.9], [-0.8, 0.6]])
 SIZES = torch.tensor([0.34, 0.26, 0.18, 0.13, 0.09])
@@ -79,9 +80,9 @@ def discriminator() -> nn.Module:
     return nn.Sequential(scale, layers[0], nn.LeakyReLU(0.2), layers[1], nn.LeakyReLU(0.2), layers[2])
 
 
+@torch_threads(1)  # matrices this small are quickest on one core
 def train(args: Args) -> float:
     """Play, draw the picture; how far points land from where they belong, on average, in parts of the cloud's size."""
-    torch.set_num_threads(1)  # matrices this small are quickest on one core
     torch.manual_seed(args.seed)
     there, back, judge_right, judge_left = generator(), generator(), discriminator(), discriminator()
     makes = torch.optim.Adam(itertools.chain(there.parameters(), back.parameters()), args.lr, (0.5, 0.99))

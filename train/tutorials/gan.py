@@ -29,7 +29,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from streamtoon.types import U8
-from train.methods.sample_sheet import write_png
+from train.run.sample_sheet import write_png
+from train.run.threads import torch_threads
 
 HEAPS, RADIUS, WIDTH = 8, 2.0, 0.05
 
@@ -98,9 +99,9 @@ def plot(points: Tensor, side: int = 240) -> U8:
     return picture
 
 
+@torch_threads(1)  # matrices this small are quickest on one core
 def train(args: Args) -> Tensor:
     """Play, draw the picture, return (2048, 2) points of the averaged generator."""
-    torch.set_num_threads(1)  # matrices this small are quickest on one core
     torch.manual_seed(args.seed)
     make, judge = generator(args.noise), discriminator()
     average = copy.deepcopy(make)

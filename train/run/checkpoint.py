@@ -1,36 +1,14 @@
-"""Files that are whole or not there: everything is written beside its place and then moved into it."""
+"""Checkpoints and weights on disk, each file whole or not there (``foundation.files``)."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
-
-class BadInput(Exception):  # noqa: N818 - it says what it is
-    """What was asked cannot be done with what was given: one line, exit code 2."""
-
-
-def write_bytes(file: Path, data: bytes) -> None:
-    """Write atomically: a reader sees the old file or the new one, never half of one."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        Path(part).chmod(0o644)
-        Path(part).replace(file)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
-
-
-def write_text(file: Path, text: str) -> None:
-    """Write atomically, UTF-8."""
-    write_bytes(file, text.encode())
+from foundation import files
+from foundation.errors import UsageError
 
 
 def save(file: Path, state: dict[str, Any]) -> None:
@@ -39,7 +17,7 @@ def save(file: Path, state: dict[str, Any]) -> None:
 
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_bytes(file, buffer.getvalue())
+    files.write(file, buffer.getvalue())
 
 
 def save_weights(file: Path, nets: dict[str, dict[str, Any]], args: dict[str, Any], step: int) -> None:
@@ -47,7 +25,7 @@ def save_weights(file: Path, nets: dict[str, dict[str, Any]], args: dict[str, An
     from safetensors.torch import save as to_bytes
 
     flat = {f"{net}.{name}": v.contiguous().cpu() for net, weights in nets.items() for name, v in weights.items()}
-    write_bytes(file, to_bytes(flat, {"args": json.dumps(args), "step": str(step)}))
+    files.write(file, to_bytes(flat, {"args": json.dumps(args), "step": str(step)}))
 
 
 def _load_weights(file: Path) -> dict[str, Any]:
@@ -64,21 +42,21 @@ def _load_weights(file: Path) -> dict[str, Any]:
 
 
 def load(file: Path) -> dict[str, Any]:
-    """The state ``save`` or ``save_weights`` wrote. Raises BadInput naming the file where it is missing or damaged."""
+    """What ``save`` or ``save_weights`` wrote. Raises UsageError naming the file where it is missing or damaged."""
     import pickle
 
     import torch
     from safetensors import SafetensorError
 
     if not file.is_file():
-        raise BadInput(f"checkpoint {file} is not there; run `python -m train paired` first")
+        raise UsageError(f"checkpoint {file} is not there; run `python -m train paired` first")
     try:
         if file.suffix == ".safetensors":
             return _load_weights(file)
         state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError, KeyError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInput(f"checkpoint {file} cannot be read: {reason}") from None
+        raise UsageError(f"checkpoint {file} cannot be read: {reason}") from None
     if not isinstance(state, dict) or "ema" not in state:
-        raise BadInput(f"checkpoint {file} holds no training state")
+        raise UsageError(f"checkpoint {file} holds no training state")
     return state

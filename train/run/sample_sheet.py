@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from foundation import files
 from streamtoon.types import U8
 from train.data import batches
-from train.methods.checkpoint import write_bytes
 from train.networks import munet
 
 
@@ -52,4 +52,4 @@ def to_u8(pictures: Tensor) -> U8:
 
 def write_png(file: Path, picture: U8) -> None:
     """Write (h, w, 3) uint8 RGB atomically."""
-    write_bytes(file, cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes())
+    files.write(file, cv2.imencode(".png", picture[:, :, ::-1])[1].tobytes())

@@ -1,3 +1,6 @@
+import hashlib
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -8,11 +11,13 @@ pytest.importorskip("accelerate")
 import torch
 
 import engines.runtimes.openvino
+from engines.compare import psnr
+from foundation.errors import UsageError
 from streamtoon import style_folder
 from train.data import batches
-from train.methods.checkpoint import BadInput
 from train.networks import munet
 from train.style_folder import export, load_weights
+from train.style_folder.deployed import Deployed
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +35,9 @@ def test_an_adopted_style_draws_what_the_style_draws(name, photos):
     net.load_state_dict(weights)
     toml = export.Args(style.folder, style.folder, ink=(34, 38, 58) if name == "wash" else (0, 0, 0), paper=style.paper)
     with torch.no_grad():
-        ours = export.Deployed(net, toml.ink, toml.paper)(torch.from_numpy(photos)).numpy()
+        ours = Deployed(net, toml.ink, toml.paper)(torch.from_numpy(photos)).numpy()
     engine = engines.runtimes.openvino.load(style.onnx, precision="f32")
-    assert export.psnr(ours, engine(photos)) > 60
+    assert psnr(ours, engine(photos)) > 60
 
 
 def test_its_layers_see_the_scale_they_are_trained_at(photos):
@@ -58,14 +63,35 @@ def test_its_drawing_starts_a_picture(photos):
 
 def test_what_is_no_style_is_said_so(tmp_path, photos):
     x = batches.to_tensor(photos)
-    with pytest.raises(BadInput, match="holds no ONNX file"):
+    with pytest.raises(UsageError, match="holds no ONNX file"):
         load_weights.start(tmp_path, x)
-    (tmp_path / "broken.onnx").write_bytes(b"no network")
-    with pytest.raises(BadInput, match="cannot be read"):
+    file = tmp_path / "broken.onnx"
+    file.write_bytes(b"no network")
+    write_card(file)
+    with pytest.raises(UsageError, match="cannot be read"):
         load_weights.start(tmp_path, x)
-    export_other(tmp_path / "broken.onnx")
-    with pytest.raises(BadInput, match="is of another net"):
+    export_other(file)
+    write_card(file)
+    with pytest.raises(UsageError, match="is of another net"):
         load_weights.start(tmp_path, x)
+
+
+def test_the_card_s_network_is_taken_not_the_first_file(tmp_path, photos):
+    """What lies beside it (an older export, a file of another name) is nobody's business."""
+    folder = tmp_path / "style"
+    shutil.copytree(style_folder.load("ink").folder, folder)
+    export_other(folder / "a_first_by_name.onnx")
+    x = batches.to_tensor(photos)
+    ours, theirs = (load_weights.weights(f, x) for f in (folder, style_folder.load("ink").folder))
+    assert all(torch.equal(v, theirs[k]) for k, v in ours.items())
+    (folder / "ink.onnx").write_bytes((folder / "a_first_by_name.onnx").read_bytes())
+    with pytest.raises(UsageError, match="has sha256"):
+        load_weights.start(folder, x)
+
+
+def write_card(file):
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    (file.parent / "style.toml").write_text(f'name = "other"\nonnx = "{file.name}"\nsha256 = "{digest}"\n')
 
 
 def export_other(file):

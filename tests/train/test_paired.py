@@ -14,31 +14,17 @@ pytest.importorskip("pytorch_msssim")
 
 import torch
 
+from foundation.errors import UsageError
 from train import __main__ as program
 from train.data import pairs, prepare
 from train.methods import paired
-from train.methods.checkpoint import BadInput
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory, request):
-    """Photos of one person under five names, prepared."""
-    folder = tmp_path_factory.mktemp("prepared")
-    (folder / "photos").mkdir()
-    picture = request.getfixturevalue("portrait")[:, :, ::-1]
-    for n in range(8):  # names whose hash falls into train, val and test
-        cv2.imwrite(str(folder / "photos" / f"p{n}.png"), cv2.convertScaleAbs(picture, alpha=1 - n / 30))
-    (folder / "photos" / "broken.jpg").write_bytes(b"no picture")
-    cv2.imwrite(str(folder / "photos" / "nobody.png"), np.full((99, 99, 3), 99, np.uint8))
-    prepare.prepare(prepare.Args(folder / "photos", folder / "crops"))
-    return folder
 
 
 @pytest.fixture(scope="module")
 def drawn(prepared):
     """Their pairs; where the hash put nobody into val, train's stand in."""
     pairs.pairs(pairs.Args(prepared / "crops", prepared / "pairs", views=1, workers=1))
-    for part in pairs.PARTS:
+    for part in pairs.PAIR_SHAPES:
         if not (prepared / "pairs" / f"val_{part}.npy").exists():
             np.save(prepared / "pairs" / f"val_{part}.npy", np.load(prepared / "pairs" / f"train_{part}.npy")[:2])
     return prepared / "pairs"
@@ -60,7 +46,7 @@ def test_prepare_keeps_hashes_and_leaves_out_what_is_no_face(prepared):
     assert items[0].score > 0.8
     assert all(i.split == prepare.split_of(f"{i.name}.png") for i in items)
     crop = cv2.imread(str(prepared / "crops" / "crops" / "p0.png"))
-    assert crop.shape == (prepare.CANVAS, prepare.CANVAS, 3)
+    assert crop.shape == (prepare.CANVAS_PX, prepare.CANVAS_PX, 3)
 
 
 def test_the_split_never_moves():
@@ -136,7 +122,7 @@ def test_bad_input_is_one_line_and_exit_code_2(line, said, tmp_path, monkeypatch
 def test_weights_of_another_net_are_refused(args, tmp_path):
     paired.train(replace(args, steps=1, every=1))
     other = replace(args, out=tmp_path / "other", net="munet24", init=args.out / "checkpoint.pt")
-    with pytest.raises(BadInput, match="is of another net"):
+    with pytest.raises(UsageError, match="is of another net"):
         paired.begin(other)
 
 

@@ -17,7 +17,7 @@ from streamtoon.types import U8
 
 Draw = Callable[[U8], U8]  # (N, h, w, 3) RGB -> (N, h, w, 3) RGB
 Floats = npt.NDArray[np.float32]
-LIMITS: Final = {
+ARTEFACT_LIMITS: Final = {
     "checkerboard": 1e-3,  # part of the squared range at the two highest frequencies, on flat pictures
     "border": 0.25,  # how much the outermost 4 px differ from the next 8, in parts of the range, on flat pictures
     "droplets": 0.03,  # part of the picture in small blobs that stand out by 6 robust standard deviations
@@ -44,7 +44,7 @@ def find(draw: Draw, photos: U8, back: Draw | None = None) -> dict[str, float]:
 
 def failing(found: dict[str, float]) -> list[str]:
     """``name 0.3 (at most 0.1)`` for every figure above its limit."""
-    return [f"{k} {v:.3g} (at most {LIMITS[k]:g})" for k, v in found.items() if not v <= LIMITS[k]]
+    return [f"{k} {v:.3g} (at most {ARTEFACT_LIMITS[k]:g})" for k, v in found.items() if not v <= ARTEFACT_LIMITS[k]]
 
 
 def unit(pictures: U8) -> Floats:

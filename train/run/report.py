@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import cv2
 
+from foundation import files
 from train.data.prepare import read_rgb
-from train.methods.checkpoint import write_text
 
-SHEETS: Final = 24  # at most so many in one report, spread over the run, first and last among them
-STYLE: Final = (
+MAX_SHEETS: Final = 24  # at most so many in one report, spread over the run, first and last among them
+PAGE_CSS: Final = (
     "body{font:15px system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#222}"
     "svg{width:21em;margin:.5em;border:1px solid #ddd}img{max-width:100%}td{padding:.1em 1em .1em 0}"
     "summary{cursor:pointer;padding:.3em 0}"
@@ -53,21 +53,21 @@ def write(out: Path, settings: dict[str, Any], history: list[dict[str, float]]) 
         points = [(row["step"], row[name]) for row in history if math.isfinite(row.get(name, math.nan))]
         if points:
             curves.append(curve(name, [p[0] for p in points], [p[1] for p in points]))
-    files = sorted((out / "sheets").glob("*.png"))
-    picks = sorted({round(i * (len(files) - 1) / max(1, SHEETS - 1)) for i in range(SHEETS)}) if files else []
+    found = sorted((out / "sheets").glob("*.png"))
+    picks = sorted({round(i * (len(found) - 1) / max(1, MAX_SHEETS - 1)) for i in range(MAX_SHEETS)}) if found else []
     sheets = [
-        f"<details{' open' if i == picks[-1] else ''}><summary>step {int(files[i].stem)}</summary>"
-        f"{image(files[i])}</details>"
+        f"<details{' open' if i == picks[-1] else ''}><summary>step {int(found[i].stem)}</summary>"
+        f"{image(found[i])}</details>"
         for i in reversed(picks)
     ]
     rows = "".join(f"<tr><td>{html.escape(k)}<td>{html.escape(str(v))}" for k, v in settings.items())
     last = (
         f"step {history[-1]['step']:.0f}, {history[-1]['minutes']:.1f} minutes" if history else "nothing measured yet"
     )
-    write_text(
+    files.write_text(
         out / "report.html",
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(out.name)}</title>'
-        f"<style>{STYLE}</style>"
+        f"<style>{PAGE_CSS}</style>"
         f"<h1>{html.escape(out.name)}</h1><p>{last}</p><h2>Curves</h2>{''.join(curves)}"
         f"<h2>Held-out samples</h2>{''.join(sheets)}<h2>Settings</h2><table>{rows}</table></html>\n",
     )

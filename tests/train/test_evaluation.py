@@ -1,6 +1,7 @@
 """Figures that must tell good from bad: each is shown something known."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -12,10 +13,11 @@ pytest.importorskip("accelerate")
 
 import torch
 
+from foundation.errors import UsageError
 from train import __main__ as program
 from train.data import face_contours
-from train.evaluation import artefacts, diagnose, face_preservation, fsim
-from train.methods.checkpoint import BadInput
+from train.evaluation import diagnose, face_preservation, fsim, people
+from train.style_folder import artefacts
 
 STYLE = Path(__file__).parent.parent.parent / "streamtoon" / "styles" / "ink"
 
@@ -118,7 +120,7 @@ def test_fsim_agrees_with_the_definition(grey):
         assert np.abs(got - maps[-1]).max() < 2e-3
         dx, dy = (
             cv2.filter2D(picture, -1, k, borderType=cv2.BORDER_REPLICATE)
-            for k in (np.array(fsim.SCHARR) / 16, np.array(fsim.SCHARR).T / 16)
+            for k in (np.array(fsim.SCHARR_KERNEL) / 16, np.array(fsim.SCHARR_KERNEL).T / 16)
         )
         slopes.append(np.hypot(dx, dy))
     (p, q), (g, k) = maps, slopes
@@ -223,7 +225,7 @@ def test_a_code_no_eye_sees_is_found(folders):
     def tell(x):
         return ((255 - x.astype(int)).clip(0, 3) * 64 + 32).astype(np.uint8)
 
-    assert artefacts.hidden_code(hide, tell, photos) > artefacts.LIMITS["hidden_code"]
+    assert artefacts.hidden_code(hide, tell, photos) > artefacts.ARTEFACT_LIMITS["hidden_code"]
     assert artefacts.hidden_code(lambda x: 255 - x, lambda x: 255 - x, photos) < 0.1
 
 
@@ -246,6 +248,33 @@ def test_a_style_is_compared_with_pairs(paired_folder, capsys):
     assert {"psnr", "ssim", "ms_ssim", "edge_f1", "random_distance", "random_fid", "random_kid"} <= told.keys()
 
 
+def test_the_card_s_network_is_evaluated_not_the_first_file(paired_folder, tmp_path, capsys):
+    line = ["evaluate", "--pairs", str(paired_folder), "--size", "64x64", "--json", "--style"]
+    folder = tmp_path / "style"
+    shutil.copytree(STYLE, folder)
+    (folder / "a_first_by_name.onnx").write_bytes(b"no network")
+    assert program.main([*line, str(folder)]) == 0
+    beside = json.loads(capsys.readouterr().out)
+    assert program.main([*line, str(STYLE)]) == 0
+    assert json.loads(capsys.readouterr().out) == beside
+
+
+@pytest.mark.parametrize(
+    ("ink", "paper"), [((0, 0, 0), (255, 255, 255)), ((255, 0, 0), (255, 255, 255)), ((255, 255, 255), (255, 0, 20))]
+)
+def test_ink_and_paper_of_any_colour_are_told_apart(ink, paper):
+    """Red ink on white paper differs from it in green and blue alone."""
+    unit = np.array([0, 0.2, 1.0])[:, None]
+    drawn = np.uint8(np.round(unit * paper + (1 - unit) * ink))
+    rgba = np.concatenate([drawn, np.full((3, 1), 255, np.uint8)], axis=1)[None, None]
+    assert people.grey_of(rgba, ink, paper)[0, 0] == pytest.approx([0, 51, 255], abs=1)
+
+
+def test_ink_of_the_paper_s_colour_is_refused():
+    with pytest.raises(UsageError, match=r"both \(255, 255, 255\)"):
+        people.grey_of(np.zeros((1, 2, 2, 4), np.uint8), (255, 255, 255), (255, 255, 255))
+
+
 def test_pairs_that_do_not_match_are_named(paired_folder, capsys):
     line = ["evaluate", "--style", str(STYLE), "--pairs", str(paired_folder)]
     (paired_folder / "sketches" / "2.png").rename(paired_folder / "sketches" / "7.png")
@@ -260,8 +289,8 @@ def test_pairs_that_do_not_match_are_named(paired_folder, capsys):
 
 
 def test_diagnose_needs_a_history(tmp_path):
-    with pytest.raises(BadInput, match="is not there"):
+    with pytest.raises(UsageError, match="is not there"):
         diagnose.diagnose(diagnose.Args(tmp_path))
     (tmp_path / "history.json").write_text("[]")
-    with pytest.raises(BadInput, match="holds no history"):
+    with pytest.raises(UsageError, match="holds no history"):
         diagnose.diagnose(diagnose.Args(tmp_path))

@@ -102,6 +102,6 @@ def test_contours_follow_a_flip(person):
         assert found["lips"][:, 1].mean() > found["left_eye"][:, 1].mean()
 
 
-@pytest.mark.parametrize("kind", degrade_camera.KINDS)
+@pytest.mark.parametrize("kind", degrade_camera.FIXED_DEGRADATIONS)
 def test_fixed_degradations_are_fixed(person, kind):
     assert np.array_equal(degrade_camera.fixed(kind, person[0], 1), degrade_camera.fixed(kind, person[0], 1))

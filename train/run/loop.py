@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import math
 import signal
 import threading
@@ -16,20 +17,24 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast, reduce
+from accelerate.utils import broadcast, is_tensorboard_available, reduce
 from torch import Tensor, nn
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from foundation import files
+from foundation.errors import TrainingError, UsageError
 from streamtoon.types import U8
-from train.methods import checkpoint, report
-from train.methods.checkpoint import BadInput
-from train.methods.sample_sheet import write_png
+from train.run import checkpoint, report
+from train.run.sample_sheet import write_png
+from train.run.threads import torch_threads
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -54,8 +59,9 @@ class Args:
     """write OUT/tensorboard too (needs the `tensorboard` extra)"""
 
 
-class Diverged(Exception):  # noqa: N818 - it says what happened
-    """The loss is no number any more; what was saved before is kept."""
+A = TypeVar("A", bound=Args)
+# what may be given anew to a run that goes on
+FREE: Final = {"out", "resume", "max_minutes", "bf16", "every", "threads", "tensorboard"}
 
 
 class Run(ABC):
@@ -65,10 +71,12 @@ class Run(ABC):
     best_by: ClassVar[str]  # the figure of ``validate`` that picks the best checkpoint
     higher_is_better: ClassVar[bool]
 
-    def __init__(self) -> None:
+    def __init__(self, args: Args) -> None:
+        self.args = args
         self.steps, self.step, self.seconds, self.history = 1, 0, 0.0, list[dict[str, float]]()
         self.sums, self.tally = dict[str, float](), 0  # of the loss's terms since the last row of the history
-        self.accelerator = Accelerator()
+        board = "tensorboard" if args.tensorboard else None
+        self.accelerator = Accelerator(log_with=board, project_dir=str(args.out))
         self.device, self.rank = self.accelerator.device, self.accelerator.process_index
         self.parts: dict[str, Any] = {}
 
@@ -118,7 +126,7 @@ class Run(ABC):
             **{name: part.state_dict() for name, part in self.parts.items()},
         }  # fmt: skip
         checkpoint.save(self.args.out / "checkpoint.pt", state)
-        checkpoint.write_text(self.args.out / "history.json", json.dumps(self.history, indent=1))
+        files.write_text(self.args.out / "history.json", json.dumps(self.history, indent=1))
         if self.history and self.history[-1]["step"] == self.step:
             figures = [row[self.best_by] for row in self.history]
             if figures[-1] == (max if self.higher_is_better else min)(figures):
@@ -137,47 +145,52 @@ class Run(ABC):
     def train(self, stream: Generator[Any]) -> Self:
         """Until the last step or --max-minutes. Ctrl-C ends after the step under way, saved, as KeyboardInterrupt.
 
-        Raises Diverged where the loss is no number.
+        Raises TrainingError where the loss is no number.
         """
-        if self.args.threads:
-            torch.set_num_threads(self.args.threads)
-        first, since = self.seconds, time.monotonic()
-        kept = self.step
-        writer = board(self.args.out) if self.args.tensorboard and self.rank == 0 else None
+        first, since, kept = self.seconds, time.monotonic(), self.step
+        if self.args.tensorboard:
+            self.accelerator.init_trackers("tensorboard")
         bar = tqdm(total=self.steps, initial=self.step, unit="step", smoothing=0.02, disable=self.rank > 0)
-        with closing(stream), closing(bar), stopping() as stopped:
+        with torch_threads(self.args.threads), closing(stream), closing(bar), stopping() as stopped:
             while self.progress() < 1:
-                torch.manual_seed(hash((self.args.seed, self.rank, self.step)) % 2**63)
-                terms = {name: float(value) for name, value in self.update(next(stream)).items()}
-                if not all(math.isfinite(value) for value in terms.values()):
-                    raise Diverged(f"the loss is no number at step {self.step} ({terms}); {self.way_on(kept)}")
-                self.step += 1
+                self._learn(next(stream), kept)
                 self.seconds, stop = self.agree(first + time.monotonic() - since, stopped())
                 bar.update()
-                self.sums = {name: self.sums.get(name, 0.0) + value for name, value in terms.items()}
-                self.tally += 1
                 if self.step % self.args.every and self.progress() < 1 and not stop:
                     continue
                 if self.rank == 0:
                     if not stop:
-                        row = {k: v / self.tally for k, v in self.sums.items()} | self.validate()
-                        self.sums, self.tally = {}, 0
-                        self.history.append({"step": self.step, "minutes": self.seconds / 60} | row)
-                        bar.set_postfix({k: f"{v:.3f}" for k, v in row.items() if k in {"total", self.best_by}})
-                        write_png(self.args.out / "sheets" / f"{self.step:06d}.png", self.sheet())
-                        if writer is not None:
-                            for name, value in row.items():
-                                writer.add_scalar(name, value, self.step)
+                        bar.set_postfix(self._measure())
                     self.save()
                 self.accelerator.wait_for_everyone()
                 kept = self.step
                 if stop:
                     raise KeyboardInterrupt(f"stopped at step {self.step}; go on with --resume")
-        if writer is not None:
-            writer.close()
+        for tracker in self.accelerator.trackers:
+            tracker.finish()
         if self.rank == 0:
-            print(f"{self.step} steps in {self.seconds / 60:.1f} min -> {self.args.out / 'checkpoint.pt'}")
+            file = self.args.out / "checkpoint.pt"
+            log.info("%d steps in %.1f min -> %s", self.step, self.seconds / 60, file)
         return self
+
+    def _learn(self, batch: Any, kept: int) -> None:
+        """One step, its random numbers from (seed, process, step) alone. ``kept``: the step last saved."""
+        torch.manual_seed(hash((self.args.seed, self.rank, self.step)) % 2**63)
+        terms = {name: float(value) for name, value in self.update(batch).items()}
+        if not all(math.isfinite(value) for value in terms.values()):
+            raise TrainingError(f"the loss is no number at step {self.step} ({terms}); {self.way_on(kept)}")
+        self.step += 1
+        self.sums = {name: self.sums.get(name, 0.0) + value for name, value in terms.items()}
+        self.tally += 1
+
+    def _measure(self) -> dict[str, str]:
+        """A row of the history and a sample sheet; what of the row the progress bar shows."""
+        row = {k: v / self.tally for k, v in self.sums.items()} | self.validate()
+        self.sums, self.tally = {}, 0
+        self.history.append({"step": self.step, "minutes": self.seconds / 60} | row)
+        write_png(self.args.out / "sheets" / f"{self.step:06d}.png", self.sheet())
+        self.accelerator.log(row, self.step)
+        return {k: f"{v:.3f}" for k, v in row.items() if k in {"total", self.best_by}}
 
     def way_on(self, kept: int) -> str:
         """What to do after a run went wrong."""
@@ -215,25 +228,31 @@ def stopping() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def board(out: Path) -> Any:
-    """A TensorBoard writer. Raises BadInput where it is not installed."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise BadInput("tensorboard is not installed; pip install tensorboard, or leave --tensorboard out") from None
-    writer: Any = SummaryWriter
-    return writer(str(out / "tensorboard"))
-
-
 def check(args: Args, **numbers: float | None) -> None:
-    """Raise BadInput unless every number given is above 0."""
+    """Raise UsageError unless every number given is above 0 and what else was asked for is installed."""
     wrong = [
         k
         for k, v in {"every": args.every, "max-minutes": args.max_minutes, **numbers}.items()
         if v is not None and v <= 0
     ]
     if wrong:
-        raise BadInput(f"{', '.join('--' + w for w in wrong)} must be above 0")
+        raise UsageError(f"{', '.join('--' + w for w in wrong)} must be above 0")
+    if args.tensorboard and not is_tensorboard_available():
+        raise UsageError("tensorboard is not installed; pip install tensorboard, or leave --tensorboard out")
+
+
+def resumed(args: A, method: str, free: set[str]) -> tuple[A, dict[str, Any] | None]:
+    """The arguments, and the state in OUT where --resume says so: then all but ``free`` ones are as they were there.
+
+    Raises UsageError where OUT holds no checkpoint of ``method``.
+    """
+    if not args.resume:
+        return args, None
+    file = args.out / "checkpoint.pt"
+    state = checkpoint.load(file)
+    if state["args"].get("method") != method:
+        raise UsageError(f"{file} is of another method; give its own --out")
+    return replace(args, **{f.name: state["args"][f.name] for f in fields(args) if f.name not in free | FREE}), state
 
 
 @torch.no_grad()
@@ -253,9 +272,9 @@ def averaged(net: nn.Module) -> nn.Module:
 
 
 def start(net: nn.Module, weights: dict[str, Tensor], source: Path) -> None:
-    """Take every weight of the same name and shape. Raises BadInput where fewer than half fit."""
+    """Take every weight of the same name and shape. Raises UsageError where fewer than half fit."""
     own = net.state_dict()
     same = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
     if len(same) < len(own) // 2:
-        raise BadInput(f"checkpoint {source} is of another net: only {len(same)} of {len(own)} weights fit")
+        raise UsageError(f"checkpoint {source} is of another net: only {len(same)} of {len(own)} weights fit")
     net.load_state_dict(same, strict=False)
