@@ -13,10 +13,10 @@ import torch
 
 from foundation.errors import UsageError
 from train import __main__ as program
+from train import networks
 from train.data import pictures
 from train.evaluation import features
 from train.methods import cyclegan
-from train.networks import munet
 from train.networks.discriminator import Patch, Pool, same_change
 from train.networks.reference import ResNet9, UNet
 from train.run import checkpoint
@@ -70,7 +70,7 @@ def test_presets_are_the_papers_and_can_be_overridden(args):
     paper = cyclegan.settle(replace(args, preset="paper", net=None, batch=None, epochs=None, lr=1e-3))
     assert (paper.net, paper.width, paper.layers, paper.batch, paper.epochs) == ("resnet9", 64, 3, 1, 200)
     assert (paper.cycle, paper.cycle_end, paper.identity, paper.noise, paper.lr) == (10, 10, 0.5, 0, 1e-3)
-    assert sum(p.numel() for p in munet.build("resnet9", heads=3).parameters()) == pytest.approx(11.4e6, rel=0.01)
+    assert sum(p.numel() for p in networks.build("resnet9", heads=3).parameters()) == pytest.approx(11.4e6, rel=0.01)
 
 
 def test_resumed_equals_uninterrupted_to_the_bit(args, tmp_path):
@@ -119,8 +119,8 @@ def test_both_directions_are_exported(args, tmp_path, direction):
 
 @pytest.mark.parametrize("net", ["resnet9", "unet", "encdec"])
 def test_the_papers_nets_train_and_deploy(args, net, tmp_path, monkeypatch):
-    monkeypatch.setattr(munet, "ResNet9", lambda: ResNet9(8, 2))
-    monkeypatch.setattr(munet, "UNet", lambda *, skips: UNet(8, skips=skips))
+    monkeypatch.setattr(networks, "ResNet9", lambda: ResNet9(8, 2))
+    monkeypatch.setattr(networks, "UNet", lambda *, skips: UNet(8, skips=skips))
     run = cyclegan.train(replace(args, preset="paper", net=net, epochs=1, batch=8, width=8, every=2))
     assert run.step == 2
     parity = export.export(export.Args(args.out / "checkpoint.pt", tmp_path / "style", force=True))
@@ -128,7 +128,7 @@ def test_the_papers_nets_train_and_deploy(args, net, tmp_path, monkeypatch):
 
 
 def test_a_network_that_draws_all_alike_is_not_exported(args, tmp_path, monkeypatch):
-    monkeypatch.setattr(munet, "UNet", lambda *, skips: UNet(8, skips=skips))
+    monkeypatch.setattr(networks, "UNet", lambda *, skips: UNet(8, skips=skips))
     cyclegan.train(replace(args, net="encdec", epochs=1, batch=8, every=2))
     with pytest.raises(UsageError, match=r"the drawings show collapse .* then give --force"):
         export.export(export.Args(args.out / "checkpoint.pt", tmp_path / "style"))

@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
+from train import networks
 from train.evaluation import diagnose
 from train.methods import cyclegan, paired
-from train.networks import munet
 from train.networks.reference import UNet
 
 
@@ -53,7 +53,7 @@ def test_fit_is_told_from_the_curves(pairs, script, word, tmp_path, monkeypatch)
 
 def test_a_collapsed_run_is_told(folders, tmp_path, monkeypatch, capsys):
     """Without the way back, a generator that sees little of its photo draws one thing."""
-    monkeypatch.setattr(munet, "UNet", lambda *, skips: UNet(8, skips=skips))
+    monkeypatch.setattr(networks, "UNet", lambda *, skips: UNet(8, skips=skips))
     args = cyclegan.Args(
         folders / "photos", folders / "drawings", out=tmp_path / "run", size=64, net="encdec", epochs=4, batch=4,
         cycle=0.0, cycle_end=0.0, every=6, ema=0.8,

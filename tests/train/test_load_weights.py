@@ -14,6 +14,7 @@ import engines.runtimes.openvino
 from engines.compare import psnr
 from foundation.errors import UsageError
 from streamtoon import style_folder
+from train import networks
 from train.data import batches
 from train.networks import munet
 from train.style_folder import export, load_weights
@@ -31,7 +32,7 @@ def photos(portrait):
 def test_an_adopted_style_draws_what_the_style_draws(name, photos):
     style = style_folder.load(name)
     weights = load_weights.weights(style.folder, batches.to_tensor(photos))
-    net = munet.build("munet24", hatch=name != "wash")
+    net = networks.build("munet24", hatch=name != "wash")
     net.load_state_dict(weights)
     toml = export.Args(style.folder, style.folder, ink=(34, 38, 58) if name == "wash" else (0, 0, 0), paper=style.paper)
     with torch.no_grad():
@@ -42,7 +43,7 @@ def test_an_adopted_style_draws_what_the_style_draws(name, photos):
 
 def test_its_layers_see_the_scale_they_are_trained_at(photos):
     x = batches.to_tensor(photos)
-    net = munet.build("munet24")
+    net = networks.build("munet24")
     net.load_state_dict(load_weights.weights(style_folder.load("ink").folder, x))
     with torch.no_grad():
         deployed = net.eval()(x)
@@ -53,7 +54,7 @@ def test_its_layers_see_the_scale_they_are_trained_at(photos):
 
 def test_its_drawing_starts_a_picture(photos):
     x = batches.to_tensor(photos)
-    grey, rgb = munet.build("munet24").eval(), munet.build("munet24", heads=3).eval()
+    grey, rgb = networks.build("munet24").eval(), networks.build("munet24", heads=3).eval()
     grey.load_state_dict(load_weights.weights(style_folder.load("ink").folder, x))
     rgb.load_state_dict(load_weights.weights(style_folder.load("ink").folder, x, heads=3))
     with torch.no_grad():

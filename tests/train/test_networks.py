@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from foundation.errors import UsageError
 from streamtoon import style_folder
+from train import networks
 from train.networks import munet
 from train.run import checkpoint
 from train.style_folder import deployed, export
@@ -18,14 +19,14 @@ from train.style_folder import deployed, export
 def state():
     """A checkpoint of a small untrained net whose BatchNorm has seen something."""
     torch.manual_seed(0)
-    net = munet.build("munet16")
+    net = networks.build("munet16")
     net.train()(torch.randn(2, 3, 256, 256))
     return {"ema": net.state_dict(), "args": {"net": "munet16", "hatch": True}}
 
 
 @pytest.mark.parametrize(("name", "limit"), [("munet16", 0.4), ("munet24", 0.77), ("munet32", 1.3)])
 def test_shapes_and_cost(name, limit):
-    net = munet.build(name).eval()
+    net = networks.build(name).eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net(torch.zeros(1, 3, 256, 256))
     assert counter.get_total_flops() / 2e9 < limit  # billions of multiply-adds for one crop
@@ -35,11 +36,11 @@ def test_shapes_and_cost(name, limit):
 
 
 def test_folding_changes_nothing(state):
-    net = munet.build("munet16").eval()
+    net = networks.build("munet16").eval()
     net.load_state_dict(state["ema"])
-    folded = deployed.fold(munet.build("munet16").eval())
+    folded = deployed.fold(networks.build("munet16").eval())
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
-    source = munet.build("munet16").eval()
+    source = networks.build("munet16").eval()
     source.load_state_dict(state["ema"])
     x = torch.rand(1, 3, 256, 256) * 2 - 1
     with torch.no_grad():
@@ -49,7 +50,7 @@ def test_folding_changes_nothing(state):
 @pytest.mark.parametrize("value", [0, 90, 255])
 def test_no_checkerboard_at_the_start(value):
     torch.manual_seed(1)
-    net = munet.build("munet16", hatch=False).eval()
+    net = networks.build("munet16", hatch=False).eval()
     with torch.no_grad():
         flat = munet.drawing(net(torch.full((1, 3, 256, 256), value / 127.5 - 1)))[0, 0, 64:192, 64:192].numpy()
     assert nyquist(flat) < 1e-3

@@ -9,9 +9,9 @@ pytest.importorskip("accelerate")
 import torch
 
 from train import __main__ as program
+from train import networks
 from train.evaluation import diagnose
 from train.methods import pix2pix
-from train.networks import munet
 from train.networks.reference import UNet
 from train.style_folder import export
 
@@ -72,7 +72,7 @@ def test_resumed_equals_uninterrupted(args, tmp_path):
 
 @pytest.mark.parametrize("net", ["unet", "encdec"])
 def test_the_papers_nets_and_every_term(args, net, monkeypatch):
-    monkeypatch.setattr(munet, "UNet", lambda *, skips: UNet(8, skips=skips))
+    monkeypatch.setattr(networks, "UNet", lambda *, skips: UNet(8, skips=skips))
     run = pix2pix.train(replace(args, net=net, epochs=1, every=1))
     assert {"pixel", "similar", "edges", "gan", "judge", "ssim", "ssim_train"} <= run.history[-1].keys()
     assert run.history[0]["gan"] == 0 < run.history[-1]["gan"]

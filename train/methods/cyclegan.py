@@ -22,6 +22,7 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from foundation.errors import UsageError
 from streamtoon.types import U8
+from train import networks
 from train.data import batches, pictures
 from train.data.pictures import Pictures, Unpaired
 from train.evaluation import features
@@ -139,7 +140,7 @@ class Run(loop.Run):
         self.net = SqueezeNet(args.squeezenet).to(self.device)
 
     def _generator(self, *, hatch: bool) -> nn.Module:
-        net = munet.build(str(self.args.net), self.args.size, hatch=hatch, heads=3)
+        net = networks.build(str(self.args.net), self.args.size, hatch=hatch, heads=3)
         return net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def settings(self) -> dict[str, Any]:
@@ -157,8 +158,8 @@ class Run(loop.Run):
             freeze_statistics(self.photo)
         cycle, clip = interpolated(args.cycle, args.cycle_end, done), 1.0 if args.compact else None
         identity = cycle * interpolated(args.identity, args.identity_end, done)
-        for net in (self.drawing_discriminator, self.photo_discriminator):
-            net.requires_grad_(requires_grad=False)
+        for discriminator in (self.drawing_discriminator, self.photo_discriminator):
+            discriminator.requires_grad_(requires_grad=False)
         with self.autocast():
             drawn, made = self._to(self.draw, batch.seen), self._to(self.photo, batch.drawings)
             terms = {
@@ -176,8 +177,8 @@ class Run(loop.Run):
             terms["content"] = args.content * features.distance(self.net, drawn, batch.photos)
         total = torch.stack(list(terms.values())).sum()
         self.descend(total, self.optimiser, clip=clip)
-        for net in (self.drawing_discriminator, self.photo_discriminator):
-            net.requires_grad_(requires_grad=True)
+        for discriminator in (self.drawing_discriminator, self.photo_discriminator):
+            discriminator.requires_grad_(requires_grad=True)
         for average, net in ((self.draw_average, self.draw), (self.photo_average, self.photo)):
             loop.update_ema(average, net, args.ema, self.step)
         with self.autocast():
@@ -268,8 +269,8 @@ def begin(args: Args) -> Run:
         stored = state["args"]["squeezenet"]
         args = replace(args, init=None, squeezenet=args.squeezenet or (Path(stored) if stored else None))
     args = settle(args)
-    if args.net not in munet.NET_NAMES:
-        raise UsageError(f"there is no net {args.net!r}; choose from {', '.join(munet.NET_NAMES)}")
+    if args.net not in networks.NET_NAMES:
+        raise UsageError(f"there is no net {args.net!r}; choose from {', '.join(networks.NET_NAMES)}")
     loop.check(args, epochs=args.epochs, batch=args.batch, size=args.size, width=args.width, layers=args.layers)
     if args.size % 64:
         raise UsageError(f"--size is {args.size}; it must be a multiple of 64")

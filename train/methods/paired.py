@@ -18,6 +18,7 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from foundation.errors import UsageError
 from streamtoon.types import U8
+from train import networks
 from train.data import batches as data
 from train.data.batches import Batch
 from train.evaluation import metrics
@@ -130,7 +131,7 @@ class Run(loop.Run):
         self.steps = args.steps
         self.pairs, self.held_out = pairs, held_out
         torch.manual_seed(args.seed)
-        self.net = munet.build(args.net, hatch=args.hatch).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = networks.build(args.net, hatch=args.hatch).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if args.init is not None:
             photos = data.batch(pairs, list(range(len(pairs.images)))[:32], None).photos
             loop.start(self.net, load_weights.start(args.init, photos)["ema"], args.init)
@@ -189,8 +190,8 @@ def measured(average: torch.nn.Module, pairs: data.Pairs, device: torch.device, 
 
 def check(args: Args) -> None:
     """Raise UsageError where the arguments cannot work."""
-    if args.net not in munet.COMPACT_WIDTHS:
-        raise UsageError(f"there is no net {args.net!r}; choose from {', '.join(munet.COMPACT_WIDTHS)}")
+    if args.net not in networks.COMPACT_WIDTHS:
+        raise UsageError(f"there is no net {args.net!r}; choose from {', '.join(networks.COMPACT_WIDTHS)}")
     loop.check(args, steps=args.steps, batch=args.batch)
 
 

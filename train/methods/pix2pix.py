@@ -20,6 +20,7 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from foundation.errors import UsageError
 from streamtoon.types import U8
+from train import networks
 from train.data import batches, pictures, prepare
 from train.data.pictures import Pictures
 from train.evaluation import features, metrics, sketch_pairs
@@ -102,7 +103,7 @@ class Run(loop.Run):
         self.steps = -(-len(self.pairs[0].images) * args.epochs // (args.batch * self.accelerator.num_processes))
         torch.manual_seed(args.seed)
         hatch = args.direction == "to-drawing"
-        self.net = munet.build(args.net, args.size, hatch=hatch, heads=3).to(self.device)
+        self.net = networks.build(args.net, args.size, hatch=hatch, heads=3).to(self.device)
         self.average = loop.averaged(self.net)
         self.discriminator = Patch(6, args.width, args.layers, spectral=True).to(self.device)
         self.optimiser = torch.optim.Adam(self.net.parameters(), args.lr, (0.5, 0.999))
@@ -181,8 +182,8 @@ class Run(loop.Run):
 def begin(args: Args) -> Run:
     """A new run, or the one in OUT where --resume says so. Raises UsageError where the arguments cannot work."""
     args, state = loop.resumed(args, "pix2pix", {"pairs", "held_out", "squeezenet"})
-    if args.net not in munet.NET_NAMES:
-        raise UsageError(f"there is no net {args.net!r}; choose from {', '.join(munet.NET_NAMES)}")
+    if args.net not in networks.NET_NAMES:
+        raise UsageError(f"there is no net {args.net!r}; choose from {', '.join(networks.NET_NAMES)}")
     loop.check(args, epochs=args.epochs, batch=args.batch, size=args.size, width=args.width, layers=args.layers)
     if args.size % 64:
         raise UsageError(f"--size is {args.size}; it must be a multiple of 64")

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-from train.networks.reference import ResNet9, UNet
 from train.teachers.ink import texture
 
 DRAWING_HEAD, MATTE_HEAD = 0, 1  # channels of what a generator returns
@@ -118,17 +117,3 @@ def matte(logits: Tensor) -> Tensor:
 def picture(logits: Tensor) -> Tensor:
     """(N, 3, h, w) logits -> (N, 3, h, w) RGB in [-1, 1]."""
     return torch.tanh(logits)
-
-
-COMPACT_WIDTHS: Final = {"munet24": 24, "munet32": 32, "munet16": 16}  # compact: for live use
-PAPER_NETS: Final = ("resnet9", "unet", "encdec")  # the papers': pictures only
-NET_NAMES: Final = (*COMPACT_WIDTHS, *PAPER_NETS)
-
-
-def build(name: str, size: int = 256, *, hatch: bool = True, heads: int = 2) -> nn.Module:
-    """A generator by name. Raises KeyError for a name not in NET_NAMES, ValueError for a large net with a matte."""
-    if name in PAPER_NETS:
-        if heads != 3:
-            raise ValueError(f"{name} gives pictures, no matte; choose from {', '.join(COMPACT_WIDTHS)}")
-        return ResNet9() if name == "resnet9" else UNet(skips=name == "unet")
-    return MUNet(COMPACT_WIDTHS[name], size, hatch=hatch, heads=heads)

@@ -23,9 +23,9 @@ from foundation import files
 from foundation.errors import UsageError
 from streamtoon.pipeline.find import Finder
 from streamtoon.types import U8
+from train import networks
 from train.data import prepare
 from train.data.degrade_camera import degrade
-from train.networks import munet
 from train.networks.munet import MUNet
 from train.run import checkpoint
 from train.style_folder import artefacts
@@ -83,7 +83,7 @@ def deploy(state: dict[str, Any], args: Args) -> Deployed | DeployedPicture:
         raise UsageError("the checkpoint has learned one direction only; leave --direction out")
     heads = 3 if "method" in known else 2  # cyclegan and pix2pix give pictures
     try:
-        net = munet.build(known["net"], size_of(state, args), hatch=known.get("hatch", there), heads=heads)
+        net = networks.build(known["net"], size_of(state, args), hatch=known.get("hatch", there), heads=heads)
         net.load_state_dict(state["ema" if there else "ema_back"])
     except (KeyError, RuntimeError) as error:
         raise UsageError(f"the checkpoint does not fit its net: {str(error).splitlines()[0]}") from None
