@@ -79,8 +79,8 @@ def on_people(args: Args, engine: Engine, style: types.Style) -> dict[str, Any]:
         raise UsageError("--crops needs --out, a folder for the sheet and the figures")
     draw = teachers.load(args.teacher)
     persons = people.read(args.crops or Path(), args.split)
-    judged = people.Style(engine, style.margin, args.ink, args.paper)
-    found, rows = people.figures(judged, persons, grouped(args, persons), draw)
+    candidate = people.Candidate(engine, style.margin, args.ink, args.paper)
+    found, rows = people.figures(candidate, persons, grouped(args, persons), draw)
     figures = {"people": len(persons), "split": args.split} | found
     files.write_text(args.out / "evaluation.json", json.dumps(figures, indent=1))
     sample_sheet.write_png(args.out / "evaluation.png", sample_sheet.tile(rows))

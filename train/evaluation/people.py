@@ -125,8 +125,8 @@ def darkest_fifth(persons: list[Person]) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Style:
-    """What is judged: its engine, the side of its crop in face sizes, its colours."""
+class Candidate:
+    """The style that is judged: its engine, the side of its crop in face sizes, its colours."""
 
     engine: Engine
     margin: float
@@ -143,31 +143,31 @@ class Style:
 
 
 def figures(
-    style: Style, persons: list[Person], groups: dict[str, list[int]], draw: Draw
+    candidate: Candidate, persons: list[Person], groups: dict[str, list[int]], draw: Draw
 ) -> tuple[dict[str, Any], list[U8]]:
     """Every figure, and the rows of a sheet to look at: input, drawing on paper and teacher of each degradation.
 
     ``groups``: places in ``persons`` by the name of the group. ``draw``: the teacher.
     """
-    found, rows = _against_teacher(style, persons, draw)
+    found, rows = _against_teacher(candidate, persons, draw)
     tones: dict[str, list[Tensor]] = {"photographed": [], "drawn": []}
     for gain in COMPLEXION_GAINS:
         made = [darker(p, gain) for p in persons]
         tones["photographed"].append(face_tones(made, persons))
-        tones["drawn"].append(face_tones(style.grey(made), persons))
+        tones["drawn"].append(face_tones(candidate.grey(made), persons))
     found["tone_slope_synthetic"] = metrics.slope(torch.cat(tones["photographed"]), torch.cat(tones["drawn"]))
     clean = [p.image for p in persons]
-    drawn, dim = style.on_white(clean), style.on_white([fixed("dim", p, i) for i, p in enumerate(clean)])
+    drawn, dim = candidate.on_white(clean), candidate.on_white([fixed("dim", p, i) for i, p in enumerate(clean)])
     found["groups"] = {
-        "everybody": preserved(persons, drawn, style.margin),
-        "dim light": preserved(persons, dim, style.margin),
-        **{k: preserved([persons[i] for i in v], drawn[v], style.margin) for k, v in groups.items()},
+        "everybody": preserved(persons, drawn, candidate.margin),
+        "dim light": preserved(persons, dim, candidate.margin),
+        **{k: preserved([persons[i] for i in v], drawn[v], candidate.margin) for k, v in groups.items()},
     }
-    found["flicker"] = face_preservation.flicker(lambda x: style.on_white(list(x)), clean[:16])
+    found["flicker"] = face_preservation.flicker(lambda x: candidate.on_white(list(x)), clean[:16])
     return found, rows
 
 
-def _against_teacher(style: Style, persons: list[Person], draw: Draw) -> tuple[dict[str, Any], list[U8]]:
+def _against_teacher(candidate: Candidate, persons: list[Person], draw: Draw) -> tuple[dict[str, Any], list[U8]]:
     """Network and teacher against the teacher's clean drawings, by degradation; slopes of tone; rows of the sheet."""
     target = _unit([draw(p.image, p.mask, p.contours) for p in tqdm(persons, "teacher")])
     masks = _unit([matte_target(p.mask) for p in persons])
@@ -176,9 +176,9 @@ def _against_teacher(style: Style, persons: list[Person], draw: Draw) -> tuple[d
     own: U8 | None = None  # the network's clean drawings
     for kind in FIXED_DEGRADATIONS:  # "clean" comes first
         inputs = [fixed(kind, p.image, i) for i, p in enumerate(persons)]
-        student = in_batches(style.engine, inputs)
+        student = in_batches(candidate.engine, inputs)
         teacher = [draw(x, p.mask, p.contours) for x, p in zip(tqdm(inputs, kind), persons, strict=True)]
-        drawn = grey_of(student, style.ink, style.paper)
+        drawn = grey_of(student, candidate.ink, candidate.paper)
         own = drawn if own is None else own
         found[kind] = {
             "net": scores(drawn, target) | {"matte_iou": metrics.overlap(_unit(student[..., 3]), masks)},
