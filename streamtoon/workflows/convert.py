@@ -24,8 +24,9 @@ from streamtoon.privacy.guard import Guard
 from streamtoon.types import U8, Frame, OutputFrame
 from streamtoon.workflows.threads import every
 
-Toon = Callable[[Frame], OutputFrame]
-PAUSE: Final = 0.25  # seconds between two words about progress
+DrawFrame = Callable[[Frame], OutputFrame]  # a ``pipeline.toon.Toon``, or any function that does as much
+
+PROGRESS_INTERVAL_S: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Summary:
 
 def convert(
     options: Options,
-    make_toon: Callable[[], Toon],
+    make_toon: Callable[[], DrawFrame],
     progress: Callable[[Progress], None] | None = None,
     meter: Meter | None = None,
 ) -> Summary:
@@ -162,7 +163,7 @@ class _Loop:
     progress: Callable[[Progress], None] | None
     meter: Meter
 
-    def run(self, source: Source, sink: Sink, toon: Toon) -> None:
+    def run(self, source: Source, sink: Sink, toon: DrawFrame) -> None:
         stages = _stages(toon)
         if self.options.compare:
             stages = _beside(stages)
@@ -175,7 +176,7 @@ class _Loop:
                 self.summary.count(drawn)
                 done += 1
                 now = time.perf_counter()
-                if self.progress and now - told >= PAUSE:
+                if self.progress and now - told >= PROGRESS_INTERVAL_S:
                     told = now
                     fps = done / (now - began)
                     left = max(0, source.count - done) / fps if source.count else None
@@ -194,7 +195,7 @@ class _Loop:
             yield frame
 
 
-def _stages(toon: Toon) -> tuple[Callable[[Any], Any], ...]:
+def _stages(toon: DrawFrame) -> tuple[Callable[[Any], Any], ...]:
     """The toon's own stages, where it has them."""
     stages: tuple[Callable[[Any], Any], ...] = getattr(toon, "stages", (toon,))
     return stages

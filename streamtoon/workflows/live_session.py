@@ -1,4 +1,4 @@
-"""One live session: source, sinks, preview and keys around ``live.Live``."""
+"""One live session: source, sinks and preview around ``live.Live``."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from typing import Final
 import cv2
 import numpy as np
 
-from streamtoon import sinks, sources, style_folder
+from streamtoon import sinks, sources
 from streamtoon.contracts import Preview, Sink
+from streamtoon.errors import UsageError
 from streamtoon.pipeline.timings import Meter
 from streamtoon.pipeline.toon import Toon
 from streamtoon.privacy.output_gate import OutputGate, blank_frame
 from streamtoon.types import U8, Colour, Frame
 from streamtoon.workflows.live import Live
+from streamtoon.workflows.live_preview import LivePreview
 
 log = logging.getLogger(__name__)
 
-PREVIEW: Final = 1 / 30  # seconds between two looks at the preview
-CODING: Final = Colour("bt709")
+SIGNAL_INTERVAL_S: Final = 0.2  # how often the main thread wakes, so that a signal is heard
+ENDING_TIMEOUT_S: Final = 10.0  # a camera may be stuck in its driver: then its thread ends with the process
+CARD_COLOUR: Final = Colour("bt709")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +60,14 @@ def session(options: Options, style: str, make_toon: Callable[[str, Meter], Toon
     meter = Meter()
     with ExitStack() as stack:
         frames, size = _source(options, stop, stack)
-        blank = blank_frame(options.size or size, CODING)
+        blank = blank_frame(options.size or size, CARD_COLOUR)
         opened = [_sink(target, options, blank) for target in options.sinks if not sinks.is_preview(target)]
         for notice in (line for sink in opened for line in getattr(sink, "notices", [])):
             log.info("notice: %s", notice)
         window = _preview(options)
         toon = make_toon(style, meter)
-        safe = OutputGate(blank, toon.style.paper)
-        live = Live(frames, toon, safe, opened, fps=options.fps, threads=options.threads, meter=meter)
+        gate = OutputGate(blank, toon.style.paper)
+        live = Live(frames, toon, gate, opened, fps=options.fps, threads=options.threads, meter=meter)
         failed: list[BaseException] = []
         # an event: a join that a signal interrupts takes the thread for ended (CPython 3.11 and 3.12, bpo-45274)
         ended = threading.Event()
@@ -79,19 +82,18 @@ def session(options: Options, style: str, make_toon: Callable[[str, Meter], Toon
 
         threading.Thread(target=run, name="live", daemon=True).start()
         try:
-            _watch(
-                options,
-                live,
-                safe,
-                window,
-                ended=ended,
-                style=style,
-                make_toon=lambda n: make_toon(n, meter),
-            )
+            if window is None:
+                while not ended.wait(SIGNAL_INTERVAL_S):
+                    pass
+            else:
+                preview = LivePreview(
+                    window, live, gate, style, lambda name: make_toon(name, meter), mirror=options.mirror
+                )
+                preview.run(ended)
         finally:
             stop.set()
             live.stop()
-            ended.wait(10)
+            ended.wait(ENDING_TIMEOUT_S)
             if window is not None:
                 window.close()
         if failed:
@@ -119,44 +121,8 @@ def _preview(options: Options) -> Preview | None:
     return sinks.open_preview(named or sinks.PREVIEW)
 
 
-def _watch(
-    options: Options,
-    live: Live,
-    safe: OutputGate,
-    window: Preview | None,
-    *,
-    ended: threading.Event,
-    style: str,
-    make_toon: Callable[[str], Toon],
-) -> None:
-    """Show the preview and answer its keys until the loop ends."""
-    names, mirror, seen = style_folder.names(), options.mirror, 0
-    while not ended.is_set():
-        if window is None:
-            ended.wait(0.2)
-            continue
-        seen, drawn = safe.take(seen, PREVIEW)
-        lines = [f"{live.rate():.1f} fps", f"{1000 * live.latency():.0f} ms", f"{live.dropped} dropped", live.engine]
-        window.show(drawn, lines, drawn.state != "passthrough", mirror=mirror)
-        key = window.key()
-        live.passthrough = key == "passthrough-held"
-        if key == "quit":
-            return
-        if key == "mirror":
-            mirror = not mirror
-        elif key == "card":
-            safe.paused = not safe.paused
-        elif key == "next":
-            place = names.index(style) if style in names else -1
-            style = names[(place + 1) % len(names)]
-            log.info("style %s", style)
-            live.switch(make_toon(style))
-
-
 def picture(path: str) -> U8:
     """(h, w, 3) uint8 RGB of a background picture. Raises UsageError where there is none."""
-    from streamtoon.errors import UsageError
-
     data = cv2.imread(str(Path(path)), cv2.IMREAD_COLOR) if Path(path).is_file() else None
     if data is None:
         raise UsageError(f"--background {path!r} is no picture; give keep, paper, blur, draw, #RRGGBB or a picture")
