@@ -27,8 +27,8 @@ def sheet(value):
 
 def step(steady, cut, drawn):
     """One frame with one face: the average crop and the drawing that is shown."""
-    crops, turn = steady.crops([FACE], [cut])
-    return crops[0].image, steady.drawings([FACE], turn, [drawn])[0]
+    crops, sequence = steady.crops([FACE], [cut])
+    return crops[0].image, steady.drawings([FACE], sequence, [drawn])[0]
 
 
 def test_noise_is_not_drawn():
@@ -59,9 +59,9 @@ def missing(where, height):
     """What is missing of a step in the picture, in parts of it, frame after frame, where the net draws what it sees."""
     steady, parts = TemporalFilter(), []
     for value in [60] * 3 + [60 + height] * 12:
-        crops, turn = steady.crops([FACE], [crop(flat(value))])
+        crops, sequence = steady.crops([FACE], [crop(flat(value))])
         drawn = np.dstack([crops[0].image, np.full((SIZE, SIZE), 255, np.uint8)])
-        shown = steady.drawings([FACE], turn, [drawn])[0]
+        shown = steady.drawings([FACE], sequence, [drawn])[0]
         parts.append(1 - (float(shown[where][..., 0].mean()) - 60) / height)
     return parts[3:]
 

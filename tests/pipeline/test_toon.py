@@ -1,5 +1,6 @@
 """The whole of one frame's way, with echo and with networks scripted to go wrong."""
 
+import contextlib
 from fractions import Fraction
 
 import cv2
@@ -9,7 +10,10 @@ import pytest
 from engines import EngineError
 from engines.runtimes import echo
 from streamtoon import style_folder as styles
+from streamtoon.pipeline.matte import PersonMask
+from streamtoon.pipeline.timings import Meter
 from streamtoon.pipeline.toon import Toon
+from streamtoon.privacy import policy
 from streamtoon.sources import portrait as source
 from streamtoon.types import Frame
 
@@ -134,10 +138,47 @@ def test_the_stages_are_the_whole(style, moved):
             assert all(np.array_equal(p, q) for p, q in zip(a.planes, b.planes, strict=True))
 
 
-def test_the_meter_has_a_row_for_every_verb(style, moved):
-    with Toon(style, Ink()) as toon:
+@pytest.mark.parametrize(
+    ("options", "more"),
+    [
+        ({}, {"matte"}),
+        ({"private": True}, {"matte", "check"}),
+        ({"steady": True}, {"matte", "steady"}),
+        ({"region": "frame"}, set()),
+    ],
+)
+def test_the_meter_has_a_row_for_every_verb(style, moved, options, more):
+    with Toon(style, Ink(), **options) as toon:
         toon(moved[0])
-        assert set(toon.meter.medians()) == {"find", "crop", "draw", "matte", "blend"}
+        assert set(toon.meter.medians()) == {"find", "crop", "draw", "blend"} | more
+
+
+def test_no_inference_is_timed_as_blending(style_folder, portrait, still, monkeypatch):
+    """The person mask and the look at what was drawn run while their own rows are timed."""
+    running, seen = [], {}
+
+    class Watched(Meter):
+        @contextlib.contextmanager
+        def __call__(self, verb):
+            with super().__call__(verb):
+                running.append(verb)
+                yield
+                running.pop()
+
+    def watch(owner, name):
+        real = getattr(owner, name)
+
+        def watched(*args):
+            seen[name] = list(running)
+            return real(*args)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    watch(PersonMask, "__call__")
+    watch(policy, "hides_face")
+    with Toon(styles.load(str(style_folder(matte="model"))), Ink(), private=True, meter=Watched()) as toon:
+        toon(still(np.ascontiguousarray(portrait)))
+    assert seen == {"__call__": ["matte"], "hides_face": ["check"]}
 
 
 def test_a_style_without_a_matte_asks_the_person_mask(style_folder, portrait, still):

@@ -204,7 +204,7 @@ def test_an_engine_that_takes_over_while_it_draws(style, fault):
         ready.wait(10)
         return new
 
-    engine = SwitchingEngine(good, better, lambda _: None)
+    engine = SwitchingEngine(good, better)
 
     def take_over(_live):
         time.sleep(0.5)
