@@ -24,7 +24,7 @@ def picture(index, width, height, depth=8):
     return luma, 40 + (2 * x + y + index) % (top - 80), 60 + (x + 3 * y + 2 * index) % (top - 100)
 
 
-def film(
+def film(  # noqa: C901 - every option of a film is a branch
         path, ticks=range(12), *, time_base=Fraction(1, 25), rate=None, size=(64, 48), codec="libx264", options=None,
         pix_fmt="yuv420p", matrix=None, aspect=None, colour=None, sound=(), text=(), chapters=(), tags=None,
         container_options=None, cover=False, second=False):  # fmt: skip
