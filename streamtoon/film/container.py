@@ -16,11 +16,11 @@ from av.video.stream import VideoStream
 
 from streamtoon.errors import SourceError, UsageError
 
-NOT_FILMS: Final = frozenset({"tty", "concat", "hls", "dash", "sdp"})  # text files that libav would play or follow
-RETRIES: Final = 8  # reads that fail in a row before the rest of a file is given up
-ANSWER: Final = (10.0, 3.0)  # seconds that an address may take to open, and to give its next packet
+TEXT_FORMATS: Final = frozenset({"tty", "concat", "hls", "dash", "sdp"})  # text files that libav would play or follow
+MAX_FAILED_READS: Final = 8  # in a row before the rest of a file is given up
+ADDRESS_TIMEOUTS_S: Final = (10.0, 3.0)  # that an address may take to open, and to give its next packet
 # for cameras: over UDP pictures come smeared where packets are lost, and what waits in a queue is late
-CALL: Final = {"rtsp_flags": "prefer_tcp", "fflags": "nobuffer"}
+CAMERA_OPTIONS: Final = {"rtsp_flags": "prefer_tcp", "fflags": "nobuffer"}
 
 
 def shown(address: str) -> str:
@@ -31,9 +31,9 @@ def shown(address: str) -> str:
 
 def open_address(address: str) -> InputContainer:
     """Open what an address gives. Raises SourceError where nobody answers or it is no film."""
-    options = {} if address.lower().startswith("http") else CALL
+    options = {} if address.lower().startswith("http") else CAMERA_OPTIONS
     try:
-        return av.open(address, metadata_errors="replace", timeout=ANSWER, container_options=options)
+        return av.open(address, metadata_errors="replace", timeout=ADDRESS_TIMEOUTS_S, container_options=options)
     except (FFmpegError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise SourceError(f"cannot read {shown(address)}: {why}; check the address and that it is up") from None
@@ -56,7 +56,7 @@ def open_container(path: Path) -> InputContainer:
         raise SourceError(
             f"cannot read {path}: it is no film, or its header is damaged; give a film that plays"
         ) from None
-    if container.format.name in NOT_FILMS:
+    if container.format.name in TEXT_FORMATS:
         container.close()
         raise SourceError(f"cannot read {path}: it is a text, not a film; give a film")
     return container
@@ -73,7 +73,7 @@ def read_packets(
     """Packets of ``streams`` as they lie in the file; ``lost`` is called for each that cannot be read."""
     streams = list(streams)
     failed = 0
-    while failed < RETRIES:
+    while failed < MAX_FAILED_READS:
         try:
             for packet in container.demux(streams):
                 failed = 0

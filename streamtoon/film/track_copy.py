@@ -25,10 +25,13 @@ from streamtoon.film.reader import Film
 from streamtoon.film.transcode import TranscodedAudio, TranscodedSubtitles, takes
 
 # what the new file says of itself: the container's kind, who encoded it, how long and how big its tracks are
-STALE: Final = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate", "vendor_id",
+STALE_TAGS: Final = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration", "rotate", "vendor_id",
                 "software", "bps", "number_of_", "_statistics")  # fmt: skip
-HOLDERS: Final = {"cover": ("mp4",), "attachment": ("matroska",)}  # others would take them and make them something else
-BEGINNING: Final = Fraction(-(2**32))  # seconds; before every packet
+CONTAINERS_WITH: Final = {
+    "cover": ("mp4",),
+    "attachment": ("matroska",),
+}  # others would take them and make them something else
+BEFORE_ALL_S: Final = Fraction(-(2**32))  # before every packet
 
 
 class TrackWriter(Protocol):
@@ -45,7 +48,7 @@ class TrackWriter(Protocol):
 
 
 class RemuxedTrack:
-    """A track copied packet by packet, bit by bit."""
+    """A track copied packet by packet, without decoding."""
 
     def __init__(self, source: Stream, output: OutputContainer) -> None:
         self.stream = output.add_stream_from_template(source, opaque=True)
@@ -80,7 +83,7 @@ class SourceTracks:
         self._film, self._output, self._notices, self._audio, self._drawn = film, output, notices, audio, drawn
         self._covers = covers
         self._inputs = [open_container(film.path)]
-        self._carriers: dict[Stream, TrackWriter] = {}  # by track of the inputs
+        self._writers: dict[Stream, TrackWriter] = {}  # by track of the inputs
         self._packets: Iterator[Packet[Stream]] = iter(())
         self._next: Packet[Stream] | None = None
         self.damaged = 0  # packets the container would not take
@@ -103,22 +106,22 @@ class SourceTracks:
             elif stream.index in self._drawn:
                 self._inputs.append(open_container(self._drawn[stream.index]))
                 film = self._inputs[-1].streams.video[0]
-                self._carriers[film] = RemuxedTrack(film, self._output)
-                _describe(self._carriers[film].stream, stream)
+                self._writers[film] = RemuxedTrack(film, self._output)
+                _describe(self._writers[film].stream, stream)
             elif stream.type in ("data", "unknown") or stream.index in films:
                 continue
-            elif (self._audio or stream.type != "audio") and (carrier := self._carrier(stream)):
-                self._carriers[stream] = carrier
-                _describe(carrier.stream, stream)
+            elif (self._audio or stream.type != "audio") and (writer := self._writer_for(stream)):
+                self._writers[stream] = writer
+                _describe(writer.stream, stream)
         self._packets = merge(*map(self._read, self._inputs), key=_due)
         self._next = next(self._packets, None)
 
     def _read(self, container: InputContainer) -> Iterator[Packet[Stream]]:
-        streams = [s for s in container.streams if s in self._carriers]
+        streams = [s for s in container.streams if s in self._writers]
         return read_packets(container, streams, lambda: None) if streams else iter(())
 
-    def _carrier(self, stream: Stream) -> TrackWriter | None:
-        """What carries a track over; None, and a notice, where nothing does."""
+    def _writer_for(self, stream: Stream) -> TrackWriter | None:
+        """What writes a source track into the output; None, and a notice, where it is left out."""
         container = self._output.format.name
         cover = bool(stream.disposition & Disposition.attached_pic)
         name = f"{'cover' if cover else stream.type} track {stream.index}"
@@ -130,7 +133,8 @@ class SourceTracks:
             if cover and container == "matroska":
                 self._attach(stream)
                 return None
-            if container in HOLDERS.get("cover" if cover else stream.type, (container,)) and fits(stream, container):
+            able = CONTAINERS_WITH.get("cover" if cover else stream.type, (container,))
+            if container in able and fits(stream, container):
                 return RemuxedTrack(stream, self._output)
             recoded = (
                 TranscodedAudio(stream, self._output)
@@ -163,9 +167,9 @@ class SourceTracks:
         while (packet := self._next) is not None:
             if until is not None and _due(packet) > until:
                 return
-            carrier = self._carriers[packet.stream]
+            writer = self._writers[packet.stream]
             try:
-                ready = carrier.packets(packet)
+                ready = writer.packets(packet)
             except (FFmpegError, ValueError):
                 ready = []
                 self.damaged += 1
@@ -204,12 +208,12 @@ def fits(stream: Stream, container: str) -> bool:
 
 def kept(tags: Mapping[str, str]) -> dict[str, str]:
     """The tags that are still true of the new file."""
-    return {k: v for k, v in tags.items() if not k.lower().startswith(STALE)}
+    return {k: v for k, v in tags.items() if not k.lower().startswith(STALE_TAGS)}
 
 
 def _due(packet: Packet[Stream]) -> Fraction:
     """Seconds at which a packet is due; those that say nothing come at once."""
-    return BEGINNING if packet.dts is None else packet.dts * packet.time_base
+    return BEFORE_ALL_S if packet.dts is None else packet.dts * packet.time_base
 
 
 def _describe(stream: Stream, source: Stream) -> None:

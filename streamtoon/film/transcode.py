@@ -15,18 +15,18 @@ from av.packet import Packet
 from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 
-SOUND: Final = ("aac", "libopus", "libmp3lame", "flac", "pcm_s16le")  # the first the container takes
-TEXT: Final = ("mov_text", "srt", "webvtt", "ass")
-MPEGTS: Final = frozenset({"aac", "ac3", "dts", "eac3", "libmp3lame", "libopus", "mp2", "mp3", "opus", "truehd",
+AUDIO_ENCODERS: Final = ("aac", "libopus", "libmp3lame", "flac", "pcm_s16le")  # the first the container takes
+SUBTITLE_ENCODERS: Final = ("mov_text", "srt", "webvtt", "ass")
+MPEGTS_CODECS: Final = frozenset({"aac", "ac3", "dts", "eac3", "libmp3lame", "libopus", "mp2", "mp3", "opus", "truehd",
                            "dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"})  # fmt: skip
-BITS: Final = 80_000  # a second and channel
-DRIFT: Final = Fraction(1, 10)  # seconds of sound that must be missing before they are left out of the count
+AUDIO_BPS_PER_CHANNEL: Final = 80_000
+MAX_AUDIO_GAP_S: Final = Fraction(1, 10)  # up to which samples are counted on: only longer gaps are kept
 
 
 def takes(container: str, codec: str) -> bool:
     """Whether a container takes a codec, which is given by its own name or that of an encoder."""
     if container == "mpegts":  # libav would put anything into it, and find nothing again
-        return codec in MPEGTS
+        return codec in MPEGTS_CODECS
     with av.open(io.BytesIO(), "w", format=container) as trial:
         try:
             trial.add_mux_stream(codec)
@@ -42,7 +42,7 @@ class TranscodedAudio:
         self.codec, rate, layout = _sound(source.codec_context, output)
         self.stream = cast(AudioStream, output.add_stream(self.codec, rate=rate))
         self.stream.codec_context.layout = layout
-        self.stream.codec_context.bit_rate = BITS * self.stream.codec_context.channels
+        self.stream.codec_context.bit_rate = AUDIO_BPS_PER_CHANNEL * self.stream.codec_context.channels
         self._source = source
         self._next: int | None = None  # first sample of the next frame, on the sound's own clock
 
@@ -54,7 +54,7 @@ class TranscodedAudio:
             if frame.pts is not None and frame.time_base:
                 due = round(frame.pts * frame.time_base / clock)
                 # count samples: times in whole milliseconds would make the encoder stutter
-                if self._next is None or due - self._next > DRIFT / clock:
+                if self._next is None or due - self._next > MAX_AUDIO_GAP_S / clock:
                     self._next = due
             frame.pts, frame.time_base = self._next or 0, clock
             self._next = frame.pts + frame.samples
@@ -64,7 +64,7 @@ class TranscodedAudio:
 
 def _sound(source: AudioCodecContext, output: OutputContainer) -> tuple[str, int, str]:
     """Encoder, samples a second and channel layout for a track."""
-    for name in SOUND:
+    for name in AUDIO_ENCODERS:
         if not takes(output.format.name, name):
             continue
         codec = av.Codec(name, "w")
@@ -89,7 +89,7 @@ class TranscodedSubtitles:
         self._decoder = source.codec_context
         if not self._decoder.codec.text_sub:
             raise ValueError(f"{source.name} subtitles are pictures, which cannot become text")
-        self.codec = next((n for n in TEXT if takes(output.format.name, n)), "")
+        self.codec = next((n for n in SUBTITLE_ENCODERS if takes(output.format.name, n)), "")
         if not self.codec:
             raise ValueError(f"{output.format.name} takes no subtitles")
         self._decoder.open(strict=False)

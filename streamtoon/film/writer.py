@@ -34,9 +34,9 @@ CONTAINERS: Final = {
 }  # fmt: skip
 MOV: Final = ("mov", "mp4")
 MATROSKA: Final = ("matroska", "webm")
-EARLY: Final = ("avi", "matroska", "webm")  # these hold it all the same
-LEAP: Final = 2**31  # ticks from one frame to the next that no container can hold: a broken time
-CLOCK: Final = Fraction(1, 90000)  # seconds a tick, of films that come from no film
+NEGATIVE_START_CONTAINERS: Final = ("avi", "matroska", "webm")  # these hold it all the same
+MAX_STEP_TICKS: Final = 2**31  # from one frame to the next that no container can hold: a broken time
+DEFAULT_TICK_S: Final = Fraction(1, 90000)  # of films that come from no film
 
 
 class VideoSink:
@@ -133,9 +133,9 @@ class Output:
         turns = container in MOV + MATROSKA  # these can say that a film is to be turned
         if like and like.turn.transpose:
             size, aspect = (size[::-1], aspect) if turns else (size, 1 / aspect if aspect else None)
-        time_base = like.time_base if like else CLOCK
+        time_base = like.time_base if like else DEFAULT_TICK_S
         options = {}
-        if container in EARLY:
+        if container in NEGATIVE_START_CONTAINERS:
             options["avoid_negative_ts"] = "disabled"  # sound that begins before zero would move the pictures
         if container in MOV:
             # the movie's own clock holds the start of each track: coarser than theirs, it would move them
@@ -183,7 +183,7 @@ class Output:
         clock = self._encoder.time_base
         ticks = round(drawn.seconds / clock)
         self._rounded += any((drawn.seconds / unit).denominator != 1 for unit in (clock, self._step))
-        if self._ticks is not None and not 0 < ticks - self._ticks < LEAP:
+        if self._ticks is not None and not 0 < ticks - self._ticks < MAX_STEP_TICKS:
             ticks = self._ticks + 1
             self._late += 1
         self._ticks = ticks
@@ -193,7 +193,7 @@ class Output:
         if self._turn:
             planes = tuple(self._turn.coded(p) for p in planes)
         shown = round(seconds / clock)
-        self._mux(self._encoder.encode(planes, ticks, shown if 0 < shown < LEAP else 1))
+        self._mux(self._encoder.encode(planes, ticks, shown if 0 < shown < MAX_STEP_TICKS else 1))
         if self._tracks:
             self._tracks.copy(until=drawn.seconds)
 

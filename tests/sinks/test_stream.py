@@ -12,18 +12,16 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 import pytest
 
-from streamtoon.errors import SinkError, UsageError
+from streamtoon.errors import SinkError
 from streamtoon.image.letterbox import CALLS
 from streamtoon.image.planes import from_rgb
 from streamtoon.privacy.guard import Guard
 from streamtoon.sinks import LiveOptions, stream
-from streamtoon.sinks.streaming.stream_transport import Datagrams
 from streamtoon.types import Colour, Frame
 
 SIZE = (320, 180)
@@ -277,20 +275,6 @@ def test_a_server_that_takes_nothing_more(reader, port):
     assert children() == []
 
 
-def test_what_the_system_has_no_room_for_is_lost_not_waited_for(monkeypatch):
-    class Full:
-        def sendto(self, *_):
-            raise BlockingIOError
-
-        def close(self):
-            pass
-
-    transport = Datagrams(urlsplit("udp://127.0.0.1:5000"))
-    transport.close()
-    monkeypatch.setattr(transport, "_socket", Full())
-    assert transport.write(b"abc") == 3
-
-
 def test_a_network_that_is_down(soft, port):
     with pytest.raises(SinkError, match=r"^cannot stream to udp://nobody.invalid:5000: .+; check the address"):
         stream.open_live("udp://nobody.invalid:5000", LiveOptions(SIZE, 25)).__enter__()
@@ -309,27 +293,3 @@ def test_nothing_but_a_drawn(port, soft):
         pytest.raises(TypeError, match="only a Drawn"),
     ):
         send(Frame(picture.planes, "yuv420p", 0, Fraction(0), CALLS))
-
-
-def test_odd_sizes_become_even(port):
-    sink = stream.open_live(f"udp://127.0.0.1:{port}", LiveOptions((319, 179), 25))
-    assert sink.size == SIZE
-    assert "even" in sink.notices[0]
-
-
-@pytest.mark.parametrize(
-    "target",
-    ["udp://", "udp://127.0.0.1", "udp://:5000", "udp://127.0.0.1:99999", "udp://127.0.0.1:5000/x", "rtmp://127.0.0.1",
-     "rtmp://127.0.0.1/", "rtmp:///live/x", "rtmp://127.0.0.1/live/x y", "srt://127.0.0.1:5000", "udp://[::1"],
-)  # fmt: skip
-def test_addresses_that_are_none(target):
-    with pytest.raises(UsageError, match=r"write udp://127\.0\.0\.1:5000 or rtmp://SERVER"):
-        stream.open_live(target, LiveOptions(SIZE, 25))
-
-
-@pytest.mark.parametrize(
-    "target",
-    ["rtmp://a.example/live/key", "rtmps://a.example:443/live/key?auth=1", "udp://[::1]:5000", "udp://127.0.0.1:5000/"],
-)
-def test_addresses(target):
-    assert stream.open_live(target, LiveOptions(SIZE, 25)).notices == []
