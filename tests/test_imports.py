@@ -1,65 +1,148 @@
-"""The arrows of ARCHITECTURE.md, and what the base install may not need. Breaks when an import runs against them."""
+"""Who may import whom, and what the base install may not need. ARCHITECTURE.md's arrows: test_house.py."""
 
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
+import house
 import pytest
 
-ROOT = Path(__file__).parent.parent
-OURS = ("streamtoon", "engines", "trt_build", "train", "foundation")
-FROM_STREAMTOON = {"types", "pipeline", "style_folder"}  # what train may take: the cropper, a style's card
-ALLOWED = {
-    "foundation": {"foundation"},
-    "streamtoon": {"streamtoon", "engines", "trt_build", "foundation"},
-    "engines": {"engines", "foundation"},
-    "trt_build": {"trt_build", "engines", "foundation"},
-    "train": {"train", "engines", "streamtoon", "foundation"},
-}
+FILES = house.files()
 FORBIDDEN = {
-    "streamtoon": {"torch", "train"},
-    "foundation": {"torch", "numpy"},
-    "engines": set(),
-    "trt_build": {"torch", "train"},
-    "train": set(),
+    "foundation": {"engines", "trt_build", "streamtoon", "train", "numpy", "torch"},
+    "engines": {"trt_build", "streamtoon", "train"},
+    "trt_build": {"streamtoon", "train", "torch"},
+    "streamtoon": {"train", "torch"},
+    "train": {"trt_build"},
 }
-FILES = [p for package in OURS for p in sorted((ROOT / package).rglob("*.py"))]
+TRAIN_TAKES = {"streamtoon/types.py", "streamtoon/pipeline", "streamtoon/style_folder.py"}
+BY_NAME = {"foundation/registry.py", "foundation/child.py"}  # the two places that import what they are told to
 
 
-def imports(file):
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}: relative import"
-            for alias in node.names:
-                yield f"{node.module}.{alias.name}"
+def path(file):
+    return file.relative_to(house.ROOT).as_posix()
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def at(file, text):
+    """What ``file`` would be with ``text`` in it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("file", FILES, ids=path)
 def test_arrows(file):
-    package = file.relative_to(ROOT).parts[0]
-    for name in imports(file):
-        top = name.split(".")[0]
-        assert top not in FORBIDDEN[package], f"{file} imports {name}"
-        if top in OURS:
-            assert top in ALLOWED[package], f"{file} imports {name}"
-        if package == "train" and top == "streamtoon":
-            assert name.split(".")[1] in FROM_STREAMTOON, f"{file} imports {name}"
+    package, tree = house.module(file)[0], house.code(file)
+    for name in (*house.imports(tree), *house.named(tree)):
+        parts = tuple(name.split("."))
+        assert parts[0], f"{file}: a relative import"
+        assert parts[0] not in FORBIDDEN[package], f"{file} imports {name}"
+        if package == "train" and parts[0] == "streamtoon":
+            assert house.room(parts) in TRAIN_TAKES, f"{file} imports {name}"
 
 
-def test_the_arrows_are_seen(tmp_path):
-    file = tmp_path / "x.py"
-    file.write_text("from streamtoon.pipeline import toon\nimport torch.nn", encoding="utf-8")
-    assert list(imports(file)) == ["streamtoon.pipeline.toon", "torch.nn"]
+@pytest.mark.parametrize("file", FILES, ids=path)
+def test_nothing_of_ours_is_looked_up_by_name(file):
+    if path(file) not in BY_NAME:
+        assert house.by_name(house.code(file)) == [], file
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import importlib\nimportlib.import_module('streamtoon.film')",
+        "import importlib\nimportlib.import_module(f'engines.runtimes.{kind}')",
+        "from importlib import import_module as load\nload('train.teachers.ink')",
+        "from importlib.util import find_spec\nfind_spec('streamtoon')",
+        "NAME = 'streamtoon'\nimport importlib.util\nspec = importlib.util.find_spec(NAME)",
+        "__import__('train')",
+        "from importlib.resources import files\nfiles('streamtoon')",
+        "import runpy\nrunpy.run_module('trt_build')",
+        "from importlib.metadata import entry_points\nentry_points(group='streamtoon.sinks')",
+        "def installed(name):\n    return find_spec(name)\ninstalled('streamtoon')",
+        "KINDS = ('torch', 'train')\n[name for name in KINDS if find_spec(name)]",
+        "import sys\nsys.modules['streamtoon']",
+        "import sys\nsys.modules.get('streamtoon')",
+        "import streamtoon\nstreamtoon.__file__",
+        "import engines\nlist(engines.__path__)",
+        "run([sys.executable, '-c', 'from streamtoon.web import jobs'])",
+    ],
+)
+def test_a_look_up_by_name_is_seen(text):
+    assert house.by_name(ast.parse(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import importlib.util\nimportlib.util.find_spec('torch')",
+        '"""streamtoon"""\nimport importlib\nimportlib.import_module(name)',
+        "from importlib import metadata\nmetadata.version('streamtoon')",
+        "KINDS = ('torch', 'onnx')\n[name for name in KINDS if find_spec(name)]\nprint('streamtoon')",
+        "from streamtoon.film import reader",
+    ],
+)
+def test_a_look_up_of_others_is_none_of_ours(text):
+    assert house.by_name(ast.parse(text)) == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=path)
+def test_paths_stay_in_their_room(file):
+    for place in house.places(file):
+        assert lies_in_its_room(place, file), f"{file} reaches for {place}"
+
+
+def lies_in_its_room(place, file, root=house.ROOT):
+    """Below the room of ``file``, or in a folder of its package that holds no code."""
+    room = house.room(house.module(file, root), root)
+    home = root / room if (root / room).is_dir() else file.parent
+    inside = place.is_relative_to(home) if home != root / "streamtoon" else place == file
+    of_package = place.is_relative_to(root / room.split("/")[0])
+    data = not list(place.rglob("*.py")) if place.is_dir() else place.is_file() and place.suffix != ".py"
+    return inside or (of_package and data)
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("Path(__file__).parent / 'words.txt'", True),
+        ("Path(__file__).with_name('child.py')", True),
+        ("Path(__file__).parent.parent / 'assets' / name", True),
+        ("Path(__file__).parent.parent / 'sinks' / 'window.py'", False),
+        ("Path(__file__).resolve().parents[1] / 'sinks'", False),
+        ("ROOT = Path(__file__).parent.parent", False),
+        ("Path(__file__).parent.parent.parent / 'train'", False),
+        ("Path(__file__).parent / '..' / 'sinks'", False),
+    ],
+)
+def test_a_path_out_of_its_room_is_seen(tmp_path, text, good):
+    for name in ("assets/a.webp", "sinks/window.py", "sources/child.py"):
+        at(tmp_path / "streamtoon" / name, "")
+    file = at(tmp_path / "streamtoon" / "sources" / "x.py", text)
+    assert all(lies_in_its_room(place.resolve(), file, tmp_path) for place in house.places(file)) is good
+
+
+def test_file_is_used_in_no_other_way(tmp_path):
+    file = at(tmp_path / "x.py", "import os\nos.path.dirname(os.path.dirname(__file__))")
+    with pytest.raises(ValueError, match="outside of Path"):
+        list(house.places(file))
+
+
+def test_the_arrows_are_seen():
+    tree = ast.parse(
+        "from streamtoon import film\nimport torch.nn\nfrom . import x\nREGISTRY = Registry('engines.runtimes')"
+    )
+    assert list(house.imports(tree)) == ["streamtoon.film", "torch.nn", "..x"]
+    assert list(house.named(tree)) == ["engines.runtimes"]
+    assert list(house.named(ast.parse("Child('foundation.child:_run', {}); f'streamtoon.sinks.{name}'"))) == [
+        "foundation.child",
+        "streamtoon.sinks",
+    ]
 
 
 def test_only_guard_seals():
-    users = [f.name for f in FILES if any(name.endswith(".SEAL") for name in imports(f))]
-    assert users == ["guard.py"]
-    elsewhere = [f.name for f in FILES if f.name not in {"guard.py", "types.py"} and "SEAL" in f.read_text("utf-8")]
-    assert elsewhere == []
+    sealing = {path(f) for f in FILES if "SEAL" in f.read_text("utf-8")}
+    assert sealing == {"streamtoon/types.py", "streamtoon/privacy/guard.py"}
 
 
 @pytest.mark.parametrize(
@@ -72,14 +155,28 @@ def test_help_needs_no_heavy_library(code):
     assert run.stdout.strip() == "[]"
 
 
+def base_modules():
+    """Every module that a base install imports: no web page, and not the graph that torch runs."""
+    for file in FILES:
+        name = ".".join(house.module(file))
+        outside = name.startswith(("train", "streamtoon.web")) or name == "engines.torch_graph"
+        if not outside and file.stem != "__main__":
+            yield name
+
+
 def test_the_application_needs_no_torch():
-    absent = ("torch", "onnxruntime", "onnx", "cuda", "tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")
+    absent = (
+        "torch",
+        "onnxruntime",
+        "onnx",
+        "cuda",
+        "gradio",
+        "pyvirtualcam",
+        "tensorrt",
+        "tensorrt_rtx",
+        "tensorrt_rtx_bindings",
+    )
     block = f"import sys; sys.modules.update(dict.fromkeys({absent})); "
-    names = [
-        f"{package}.{p.stem}"
-        for package in ("streamtoon", "trt_build", "engines")
-        for p in (ROOT / package).glob("*.py")
-        if not p.stem.startswith("__") and f"{package}.{p.stem}" != "engines.torch_graph"
-    ]
-    code = block + "; ".join(f"import {n}" for n in names)
-    subprocess.run([sys.executable, "-c", code], check=True)
+    code = block + "; ".join(f"import {name}" for name in base_modules())
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
