@@ -1,7 +1,6 @@
 """ARCHITECTURE.md's rooms and arrows and README's tree are the code's, and the house keeps its measures."""
 
 import re
-import shlex
 
 import house
 import pytest
@@ -16,7 +15,6 @@ WRITTEN = [
     for kind in ("py", "js", "css", "html")
     for file in sorted((ROOT / folder).rglob(f"*.{kind}"))
 ]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def text(name):
@@ -125,20 +123,3 @@ def test_files_fit_a_few_screens():
 def test_a_function_that_is_long_says_why():
     excused = [line for file in WRITTEN for line in file.read_text(encoding="utf-8").splitlines() if "C901" in line]
     assert [line for line in excused if "# noqa" in line and not re.search(r"# noqa: [A-Z\d, ]+ - \w", line)] == []
-
-
-def commands():
-    """Every line of the pages' shell blocks that calls streamtoon."""
-    for page in PAGES:
-        for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
-            for line in re.split(r"\n| && ", block.replace("\\\n", " ")):
-                if line.startswith("streamtoon "):
-                    yield pytest.param(shlex.split(line, comments=True)[1:], id=f"{page.name}: {line[:60]}")
-
-
-@pytest.mark.parametrize("words", commands())
-def test_the_pages_ask_for_what_there_is(words, capsys):
-    from streamtoon.cli.main import main
-
-    words = words[: words.index(">")] if ">" in words else words
-    assert main([*words, "--dump-config"]) == 0, capsys.readouterr().err
