@@ -18,6 +18,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from streamtoon.errors import EngineError, ModelError, SinkError, SourceError, StreamtoonError, UsageError
+from streamtoon.version import __version__
 
 if TYPE_CHECKING:
     from streamtoon.api import (
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
         styles,
     )
 
-__version__ = "0.1.0"
 
 __all__ = [
     "Colour",
@@ -52,6 +52,7 @@ __all__ = [
     "Summary",
     "Toon",
     "UsageError",
+    "__version__",
     "convert",
     "draw",
     "make_toon",

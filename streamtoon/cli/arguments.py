@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NoReturn, Protocol
 
 from foundation.cores import available_cores
 from foundation.registry import Registry
-from streamtoon import __version__
+from streamtoon.version import __version__
 
 REGIONS: Final = ("face", "head", "frame")
 BACKGROUNDS: Final = ("keep", "paper", "blur", "draw")

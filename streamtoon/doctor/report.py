@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 from foundation.child import Child
-from streamtoon import __version__, style_folder
+from streamtoon import style_folder
 from streamtoon.doctor import hardware, probe
 from streamtoon.doctor.hardware import Finding
 from streamtoon.errors import UsageError
 from streamtoon.pipeline import face_models
+from streamtoon.version import __version__
 
 NO_GPU_WORDS: Final = ("no NVIDIA driver found", "sees no GPU", "no GPU provider")  # of engines that lack one
 TENSORRT_MODULES: Final = ("tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")
