@@ -98,7 +98,7 @@ class TensorRT:
             return
         kernels, self._kernels = self._kernels, None
         kept = None if kernels is None else kernels.serialize()
-        if kept is not None:
+        if kept is not None and self._kernels_file.parent.is_dir():  # not where the plan was deleted meanwhile
             with contextlib.suppress(OSError):  # it only saves time: a full disk must not spoil the end of a film
                 files.write(self._kernels_file, bytes(kept))
         with contextlib.suppress(queue.Empty):
