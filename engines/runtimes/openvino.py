@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engines import U8, Engine, EngineError, check_crops
+from engines import U8, Engine, EngineError, check_crops, openvino_core
 from engines.about import OWN, About, Variant
 
 ABOUT = About(
@@ -24,10 +24,9 @@ class OpenVino:
     name = "openvino"
 
     def __init__(self, onnx_path: Path, threads: int, precision: str | None) -> None:
-        import openvino as ov
         from openvino import frontend
 
-        core = ov.Core()
+        core = openvino_core.core()
         # the ONNX reader by name: read_model would ask every other format's reader too, and they complain on stderr
         reader = frontend.FrontEndManager().load_by_framework("onnx")
         try:

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from engines import openvino_core
 from streamtoon.pipeline import face_models
 from streamtoon.types import F32, U8
 
@@ -20,9 +21,7 @@ class Landmarks:
     INPUT_FACE_SIZES: Final = 1.65  # the same side in face sizes (see crop.square): one and a half face boxes
 
     def __init__(self) -> None:
-        import openvino
-
-        core = openvino.Core()
+        core = openvino_core.core()
         network = core.read_model(face_models.path("face_landmark.tflite"))
         compiled = core.compile_model(network, "CPU", {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"})
         self._request = compiled.create_infer_request()
