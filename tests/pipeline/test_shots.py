@@ -36,7 +36,7 @@ def film():
 
 def lossless(path, pictures):
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("ffv1", rate=images.RATE)
+        stream = out.add_stream("ffv1", rate=images.FOLDER_FPS)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "bgr0"
         for picture in pictures:
@@ -67,7 +67,7 @@ def test_a_folder_of_frames_is_as_steady_as_the_film(style, film, tmp_path):
 
 def test_a_folder_of_frames_is_drawn_as_one_shot(style, film, tmp_path):
     read = frames(photos(tmp_path / "frames", film))
-    assert {(f.shot, f.still, f.duration) for f in read} == {(0, False, Fraction(1, images.RATE))}
+    assert {(f.shot, f.still, f.duration) for f in read} == {(0, False, Fraction(1, images.FOLDER_FPS))}
     as_stills = [replace(f, still=True) for f in read]
     with Toon(style, Ink(), steady=True) as toon:
         shots = [toon(f).planes[0] for f in read]

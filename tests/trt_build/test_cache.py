@@ -3,7 +3,6 @@
 import dataclasses
 import errno
 import json
-import os
 import re
 from pathlib import Path
 
@@ -146,7 +145,7 @@ def test_a_full_disk_leaves_nothing_half_written(network, tmp_path, monkeypatch,
 
     def write(file, data):
         if file.suffix == suffix:
-            monkeypatch.setattr(*((os, "fdopen", full) if when.startswith("while") else (Path, "replace", full)))
+            monkeypatch.setattr(*((Path, "open", full) if when.startswith("while") else (Path, "replace", full)))
         real_write(file, data)
 
     monkeypatch.setattr(files, "write", write)

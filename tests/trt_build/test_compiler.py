@@ -160,7 +160,7 @@ def test_the_data_centre_tensorrt_compiles_only_where_it_runs(source, tmp_path, 
 def test_compiling_loads_no_tensorrt_here(source, tmp_path):
     code = (
         "import sys, trt_build; from pathlib import Path\n"
-        f"made = trt_build.plan(trt_build.read({str(source.onnx)!r}), 'fp32', folder=Path({str(tmp_path)!r}))\n"
+        f"made = trt_build.plan(trt_build.read(Path({str(source.onnx)!r})), 'fp32', folder=Path({str(tmp_path)!r}))\n"
         "maps = Path('/proc/self/maps').read_text() if sys.platform == 'linux' else ''\n"
         "libraries = [name for name in ('libnvinfer', 'libtensorrt') if name in maps]\n"
         "print(made.built, [m for m in sys.modules if m.startswith('tensorrt')], libraries)\n"
