@@ -91,4 +91,4 @@ class Preview(Protocol):
 def check_output(drawn: OutputFrame) -> None:
     """Raise TypeError unless ``drawn`` has passed the guard: the first thing every sink does with what it is sent."""
     if not isinstance(drawn, OutputFrame):
-        raise TypeError(f"a sink takes only a Drawn, which guard makes; this is a {type(drawn).__name__}")
+        raise TypeError(f"a sink takes only an OutputFrame, which guard makes; this is a {type(drawn).__name__}")

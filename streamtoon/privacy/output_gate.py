@@ -34,7 +34,7 @@ class OutputGate:
     def put(self, drawn: OutputFrame) -> None:
         """Offer a picture that the guard has passed. Raises TypeError for anything else."""
         if not isinstance(drawn, OutputFrame):
-            raise TypeError(f"only a Drawn may leave, which guard makes; this is a {type(drawn).__name__}")
+            raise TypeError(f"only an OutputFrame may leave, which guard makes; this is a {type(drawn).__name__}")
         with self._fresh:
             self._newest, self._put_at = drawn, self._clock()
             self._count += 1

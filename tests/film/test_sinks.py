@@ -43,7 +43,7 @@ def test_only_what_guard_made_may_leave(tmp_path, target):
     raw = drawn()
     frame = Frame(raw.planes, "yuv420p", 0, Fraction(0))
     sink = sinks.open(target if target == "memory:" else f"{tmp_path}/{target}")
-    with pytest.raises(TypeError, match="only a Drawn"), sink as send:
+    with pytest.raises(TypeError, match="only an OutputFrame"), sink as send:
         send(frame)
     assert list(tmp_path.iterdir()) == []
 

@@ -59,7 +59,7 @@ def test_paused_it_shows_the_card():
 
 
 def test_it_takes_nothing_else():
-    with pytest.raises(TypeError, match="only a Drawn"):
+    with pytest.raises(TypeError, match="only an OutputFrame"):
         gate(Clock()).put(blank_frame((64, 36), Colour()))
 
 

@@ -290,6 +290,6 @@ def test_nothing_but_a_drawn(port, soft):
     picture = drawn(soft)
     with (
         stream.open_live(f"udp://127.0.0.1:{port}", LiveOptions(SIZE, 25)) as send,
-        pytest.raises(TypeError, match="only a Drawn"),
+        pytest.raises(TypeError, match="only an OutputFrame"),
     ):
         send(Frame(picture.planes, "yuv420p", 0, Fraction(0), CALLS))

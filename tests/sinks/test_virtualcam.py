@@ -165,7 +165,7 @@ def test_odd_sizes_become_even(recorder):
 def test_nothing_but_a_drawn(recorder, soft):
     picture = drawn(soft)
     frame = Frame(picture.planes, "yuv420p", 0, Fraction(0), CALLS)
-    with write() as send, pytest.raises(TypeError, match="only a Drawn"):
+    with write() as send, pytest.raises(TypeError, match="only an OutputFrame"):
         send(frame)
     assert recorder.made[0].sent == []
 
