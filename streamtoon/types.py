@@ -211,7 +211,9 @@ class OutputFrame:
 
     def __post_init__(self, seal: object) -> None:
         if seal is not SEAL:
-            raise TypeError("only streamtoon.privacy.guard makes an OutputFrame: a picture it has not passed must not leave")
+            raise TypeError(
+                "only streamtoon.privacy.guard makes an OutputFrame: a picture it has not passed must not leave"
+            )
         one_of("state", self.state, State)
         check_planes(self.planes, self.layout)
 
