@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import socket
 import threading
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
+from foundation.environment import environment
 from streamtoon.errors import UsageError
 from streamtoon.web.settings import LOOPBACK_HOSTS, Settings
 
@@ -40,7 +40,7 @@ def serve(settings: Settings) -> None:
 
         sessions = stack.enter_context(Sessions(settings))
         # Gradio takes them from nowhere else
-        stack.enter_context(_environment(GRADIO_TEMP_DIR=str(sessions.root), GRADIO_ANALYTICS_ENABLED="False"))
+        stack.enter_context(environment({"GRADIO_TEMP_DIR": str(sessions.root), "GRADIO_ANALYTICS_ENABLED": "False"}))
         from streamtoon.web.app import application
         from streamtoon.web.jobs.films import FilmQueue
         from streamtoon.web.jobs.stills import Stills
@@ -71,21 +71,6 @@ def _announce(server: Any, address: str) -> None:
         time.sleep(0.05)
     if server.started:
         log.info("streamtoon is at %s  (Ctrl-C ends it)", address)
-
-
-@contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    """Within: environment variables have other values."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 @contextmanager
