@@ -18,6 +18,8 @@ DEFAULT: Final = "ink"
 KEYS: Final = {f.name for f in fields(Style)} - {"folder"} | {"fp16", "fp16_sha256"}
 TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "size": int,
+    "scale": int,
+    "lines": int,
     "margin": (int, float),
     "feather": (int, float),
     "paper": list,

@@ -16,9 +16,10 @@ F32 = npt.NDArray[np.float32]
 
 Layout = Literal["yuv420p", "rgb24"]
 Matrix = Literal["bt601", "bt709", "bt2020"]
-Region = Literal["face", "head", "frame"]
+Region = Literal["face", "head", "person", "frame"]
 Background = Literal["keep", "paper", "blur", "draw"]
 Matte = Literal["net", "model", "none"]
+Output = Literal["rgba", "yuv"]
 Chosen = Literal["all", "largest", "centre"]
 State = Literal["drawn", "held", "card", "passthrough"]
 
@@ -149,8 +150,13 @@ class Crop:
 class Style:
     """A style folder, read and checked.
 
-    onnx        the network: uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA
-    size        side of a crop in px
+    onnx        the network. Of a head style: uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA. Of a picture
+                style: uint8 (N, h, w, 3) RGB -> uint8 (N, scale * h * 3 / 2, scale * w), I420 planes, BT.601, full range
+    output      "rgba" for a head style, "yuv" for a picture style, which draws whole pictures at any height and width
+                in multiples of 8
+    scale       drawn size over input size; 1 for a head style
+    lines       height in px of the 16:9 picture whose number of pixels a picture style draws; see pipeline/picture.py
+    size        side of a head style's crop in px
     region      what is drawn when nothing else is asked for
     background  what becomes of the rest of the picture when nothing else is asked for
     matte       where alpha comes from: "net" draws it, "model" asks the person mask, "none" has none
@@ -163,6 +169,9 @@ class Style:
     folder: Path
     onnx: Path
     sha256: str
+    output: Output = "rgba"
+    scale: int = 1
+    lines: int = 720
     size: int = 256
     region: Region = "head"
     background: Background = "keep"
@@ -177,6 +186,11 @@ class Style:
         one_of("region", self.region, Region)
         one_of("background", self.background, Background)
         one_of("matte", self.matte, Matte)
+        one_of("output", self.output, Output)
+        if self.scale not in ((1, 2) if self.output == "yuv" else (1,)):
+            raise ValueError(f"scale is {self.scale}; it must be 1, or 2 for a style whose output is yuv")
+        if not 240 <= self.lines <= 2160:
+            raise ValueError(f"lines is {self.lines}; it must be from 240 to 2160")
         if not 64 <= self.size <= 1024 or self.size % 8:
             raise ValueError(f"size is {self.size}; it must be a multiple of 8 from 64 to 1024")
         # a tighter crop or a wider border would let the camera's picture through on the face
@@ -186,6 +200,11 @@ class Style:
             raise ValueError(f"feather is {self.feather}; it must be above 0 and at most 0.1")
         if len(self.paper) != 3 or not all(0 <= v <= 255 for v in self.paper):
             raise ValueError(f"paper is {self.paper}; it must be three numbers from 0 to 255")
+
+    @property
+    def whole_picture(self) -> bool:
+        """Whether it draws whole pictures, not the crops of heads."""
+        return self.output == "yuv"
 
 
 SEAL: Final = object()  # only guard.py may use it: tests/test_imports.py fails when another module names it
