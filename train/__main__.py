@@ -13,7 +13,7 @@ import tyro
 from foundation.errors import StreamtoonError
 from train.methods import METHODS
 
-BEFORE, AFTER = ("prepare", "pairs"), ("export", "evaluate", "diagnose")  # verbs that teach nothing
+BEFORE, AFTER = ("prepare", "pairs", "picture-pairs"), ("export", "evaluate", "diagnose")  # verbs that teach nothing
 
 
 def verbs() -> tuple[str, ...]:
@@ -32,6 +32,10 @@ def load(verb: str) -> tuple[type, Callable[[Any], Any]]:
             from train.data import pairs
 
             return pairs.Args, pairs.pairs
+        case "picture-pairs":
+            from train.data import picture_pairs
+
+            return picture_pairs.Args, picture_pairs.picture_pairs
         case "export":
             from train.style_folder import export
 

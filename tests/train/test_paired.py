@@ -16,7 +16,7 @@ import torch
 
 from foundation.errors import UsageError
 from train import __main__ as program
-from train.data import pairs, prepare
+from train.data import pairs, photo_files, prepare
 from train.methods import paired
 
 
@@ -44,15 +44,15 @@ def test_prepare_keeps_hashes_and_leaves_out_what_is_no_face(prepared):
     assert [i.name for i in items] == [f"p{n}" for n in range(8)]
     assert len({i.sha256 for i in items}) == 8
     assert items[0].score > 0.8
-    assert all(i.split == prepare.split_of(f"{i.name}.png") for i in items)
+    assert all(i.split == photo_files.split_of(f"{i.name}.png") for i in items)
     crop = cv2.imread(str(prepared / "crops" / "crops" / "p0.png"))
     assert crop.shape == (prepare.CANVAS_PX, prepare.CANVAS_PX, 3)
 
 
 def test_the_split_never_moves():
     """A change of the rule would mix tested people into training."""
-    assert [prepare.split_of(f"{n}.jpg") for n in range(5)] == ["train", "test", "train", "train", "train"]
-    splits = [prepare.split_of(f"{n}.jpg") for n in range(1000)]
+    assert [photo_files.split_of(f"{n}.jpg") for n in range(5)] == ["train", "test", "train", "train", "train"]
+    splits = [photo_files.split_of(f"{n}.jpg") for n in range(1000)]
     assert [splits.count(s) for s in ("train", "val", "test")] == [847, 57, 96]
 
 

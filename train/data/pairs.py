@@ -7,11 +7,6 @@ seed: the files are the same on every run.
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -26,10 +21,11 @@ from foundation.errors import UsageError
 from streamtoon.pipeline.find import Finder
 from streamtoon.types import U8, Frame
 from train import teachers
-from train.data import prepare
+from train.data import photo_files, prepare
 from train.data.augment_person import compose, nobody
 from train.data.degrade_camera import to_unit
 from train.data.prepare import CROP_PX
+from train.data.processes import processes
 from train.shapes import ramp
 
 PAIR_SHAPES = {"images": (CROP_PX, CROP_PX, 3), "drawings": (CROP_PX, CROP_PX), "mattes": (CROP_PX, CROP_PX)}
@@ -68,9 +64,11 @@ def _others(crops: Path, backgrounds: Path | None) -> tuple[list[U8], list[U8]]:
     items = [i for i in prepare.load(crops) if i.split == "train"]
     people = [crops / "crops" / f"{i.name}.png" for i in items[:: max(1, len(items) // 40)]]
     scenes = (
-        sorted(f for f in backgrounds.iterdir() if f.suffix.lower() in prepare.PICTURE_SUFFIXES) if backgrounds else []
+        sorted(f for f in backgrounds.iterdir() if f.suffix.lower() in photo_files.PICTURE_SUFFIXES)
+        if backgrounds
+        else []
     )
-    seen, views = ([p for p in map(prepare.read_rgb, names) if p is not None] for names in (people, scenes))
+    seen, views = ([p for p in map(photo_files.read_rgb, names) if p is not None] for names in (people, scenes))
     with Finder() as finder:  # a painted face is somebody: as a background it would teach to overlook faces
         empty = [v for v in views if not finder(Frame((v,), "rgb24", 0, Fraction(0)))]
     return [*seen, *empty * 2], empty
@@ -81,7 +79,7 @@ Job = tuple["Args", prepare.Item, int]
 
 def _view(job: Job) -> tuple[U8, U8, U8]:
     args, item, view = job
-    canvas = prepare.read_rgb(args.crops / "crops" / f"{item.name}.png")
+    canvas = photo_files.read_rgb(args.crops / "crops" / f"{item.name}.png")
     mask = cv2.imread(str(args.crops / "masks" / f"{item.name}.png"), cv2.IMREAD_GRAYSCALE)
     if canvas is None or mask is None:
         raise UsageError(f"crop or mask of {item.name} is missing in {args.crops}; run `prepare` again")
@@ -95,23 +93,6 @@ def _view(job: Job) -> tuple[U8, U8, U8]:
     return image, drawing, matte_target(mask)
 
 
-def _begin_worker() -> None:
-    """Ctrl-C is the parent's, and one core is enough where there is a process a core."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-
-
-@contextmanager
-def _workers(count: int) -> Iterator[Callable[[list[Job]], Iterable[tuple[U8, U8, U8]]]]:
-    """What maps ``_view`` over jobs, in order: here, or in processes of their own."""
-    if count <= 1:
-        yield lambda jobs: map(_view, jobs)
-        return
-    fresh = multiprocessing.get_context("spawn")  # a fork would inherit torch's and OpenVINO's threads, and hang
-    with ProcessPoolExecutor(count, fresh, _begin_worker) as pool:
-        yield lambda jobs: pool.map(_view, jobs, chunksize=4)
-
-
 def pairs(args: Args) -> None:
     """Draw every view of every person of the train and val splits."""
     teachers.load(args.teacher)  # an unknown one is told before anything is made
@@ -119,7 +100,7 @@ def pairs(args: Args) -> None:
         raise UsageError(f"backgrounds folder {args.backgrounds} is not there")
     items = prepare.load(args.crops)
     args.out.mkdir(parents=True, exist_ok=True)
-    with _workers(args.workers) as run:
+    with processes(args.workers, _view) as run:
         for split, views in (("train", args.views), ("val", 1)):
             people = [i for i in items if i.split == split]
             jobs = [(args, item, view) for view in range(views) for item in people]

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from foundation.errors import UsageError
 from streamtoon.types import U8
-from train.data import prepare
+from train.data import photo_files, prepare
 from train.data.batches import to_tensor
 from train.data.degrade_camera import degrade
 
@@ -42,12 +42,12 @@ def read(folder: Path, size: int) -> tuple[Pictures, Pictures]:
     else:
         if not folder.is_dir():
             raise UsageError(f"pictures folder {folder} is not there; give a folder of pictures")
-        found = sorted(f for f in folder.iterdir() if f.suffix.lower() in prepare.PICTURE_SUFFIXES)
-        files = {f.name: (f, prepare.split_of(f.name)) for f in found}
+        found = sorted(f for f in folder.iterdir() if f.suffix.lower() in photo_files.PICTURE_SUFFIXES)
+        files = {f.name: (f, photo_files.split_of(f.name)) for f in found}
         view, side = 1.0, round(size * STORED_ZOOM)
     shapes, kept = Counter[tuple[int, ...]](), dict[str, list[U8]](train=[], val=[], test=[])
     for file, split in files.values():
-        picture = prepare.read_rgb(file)
+        picture = photo_files.read_rgb(file)
         if picture is None:
             raise UsageError(f"{file} cannot be read as a picture; remove it or run `python -m train prepare`")
         shapes[picture.shape] += 1

@@ -26,6 +26,7 @@ from streamtoon.pipeline.find import Finder
 from streamtoon.pipeline.landmarks import Landmarks
 from streamtoon.pipeline.matte import PersonMask
 from streamtoon.types import F32, U8, Frame
+from train.data import photo_files
 from train.data.face_contours import contours
 from train.shapes import Contours
 
@@ -37,7 +38,6 @@ EDGE_PX: Final = (CANVAS_PX - CROP_PX) // 2
 MIN_CRISPNESS: Final = (
     0.22  # mean Laplacian of a drawn face in parts of its contrast, below which it is no line drawing
 )
-PICTURE_SUFFIXES: Final = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 BLANK_FRAME: Final = Frame((np.zeros((64, 64, 3), np.uint8),), "rgb24", 0, Fraction(0))
 
 
@@ -71,18 +71,6 @@ class Item:
     def shapes(self) -> Contours | None:
         """The contours as {name: (n, 2) float32}."""
         return None if self.contours is None else {k: np.array(v, np.float32) for k, v in self.contours.items()}
-
-
-def split_of(name: str) -> str:
-    """``test`` for a tenth of all names, ``val`` for a twentieth, ``train`` for the rest."""
-    part = int(hashlib.sha256(name.encode()).hexdigest(), 16) % 20
-    return "test" if part < 2 else "val" if part == 2 else "train"
-
-
-def read_rgb(file: Path) -> U8 | None:
-    """(h, w, 3) uint8 RGB, or None where the file is no picture."""
-    picture = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
-    return None if picture is None else np.ascontiguousarray(picture[:, :, ::-1])
 
 
 def middle(canvas: U8) -> U8:
@@ -125,11 +113,7 @@ def alone(canvas: U8, mask: U8) -> U8 | None:
 
 def prepare(args: Args) -> list[Item]:
     """Crop every photo, write crops, masks and manifest; photos without a face are counted and left out."""
-    if not args.photos.is_dir():
-        raise UsageError(f"photos folder {args.photos} is not there; give a folder of pictures")
-    photos = sorted(f for f in args.photos.rglob("*") if f.suffix.lower() in PICTURE_SUFFIXES)[: args.limit or None]
-    if not photos:
-        raise UsageError(f"no pictures in {args.photos} (looked for {', '.join(sorted(PICTURE_SUFFIXES))})")
+    photos = photo_files.found(args.photos)[: args.limit or None]
     for folder in ("crops", "masks"):
         (args.out / folder).mkdir(parents=True, exist_ok=True)
     items, left_out = [], []
@@ -137,7 +121,7 @@ def prepare(args: Args) -> list[Item]:
     try:
         with Finder() as finder:
             for file in tqdm(photos, "prepare", unit="photo"):
-                picture = read_rgb(file)
+                picture = photo_files.read_rgb(file)
                 found = None if picture is None else canvas_of(picture, finder, args.margin)
                 if found is None:
                     left_out.append(file.name)
@@ -155,7 +139,9 @@ def prepare(args: Args) -> list[Item]:
                 cv2.imwrite(str(args.out / "masks" / f"{file.stem}.png"), mask)
                 digest = hashlib.sha256(file.read_bytes()).hexdigest()
                 shapes = {k: (v + EDGE_PX).round(1).tolist() for k, v in (found_contours or {}).items()} or None
-                items.append(Item(file.stem, digest, split_of(file.name), score, keypoints.round(1).tolist(), shapes))
+                items.append(
+                    Item(file.stem, digest, photo_files.split_of(file.name), score, keypoints.round(1).tolist(), shapes)
+                )
     finally:
         person.close()
     if not items:

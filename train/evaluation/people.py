@@ -19,7 +19,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from engines import MAX_BATCH, Engine
 from foundation.errors import UsageError
 from streamtoon.types import U8
-from train.data import prepare
+from train.data import photo_files, prepare
 from train.data.augment_person import complexion, skin_area
 from train.data.degrade_camera import FIXED_DEGRADATIONS, fixed, to_u8, to_unit
 from train.data.pairs import matte_target
@@ -51,7 +51,7 @@ def read(crops: Path, split: str) -> list[Person]:
         shapes = item.shapes()
         if item.split != split or shapes is None:
             continue
-        canvas = prepare.read_rgb(crops / "crops" / f"{item.name}.png")
+        canvas = photo_files.read_rgb(crops / "crops" / f"{item.name}.png")
         mask = cv2.imread(str(crops / "masks" / f"{item.name}.png"), cv2.IMREAD_GRAYSCALE)
         if canvas is not None and mask is not None:
             contours = {k: (v - EDGE_PX).astype(np.float32) for k, v in shapes.items()}

@@ -16,7 +16,7 @@ import torch
 from engines import MAX_BATCH, Engine
 from foundation.errors import UsageError
 from streamtoon.types import U8
-from train.data import batches, prepare
+from train.data import batches, photo_files
 from train.evaluation import face_preservation, features, fsim, metrics
 from train.run import sample_sheet
 
@@ -28,7 +28,7 @@ def read(folder: Path) -> dict[str, tuple[U8, U8]]:
         if not (folder / part).is_dir():
             raise UsageError(f"{folder} holds no folder {part}; pairs are photos/NAME and sketches/NAME")
         names[part] = {
-            f.stem: f for f in sorted((folder / part).iterdir()) if f.suffix.lower() in prepare.PICTURE_SUFFIXES
+            f.stem: f for f in sorted((folder / part).iterdir()) if f.suffix.lower() in photo_files.PICTURE_SUFFIXES
         }
     photos, sketches = names["photos"], names["sketches"]
     alone = sorted(photos.keys() ^ sketches.keys())
@@ -37,7 +37,7 @@ def read(folder: Path) -> dict[str, tuple[U8, U8]]:
         raise UsageError(f"{folder} holds {what}; photos/ and sketches/ need equal names")
     found = {}
     for name, file in photos.items():
-        photo, sketch = prepare.read_rgb(file), prepare.read_rgb(sketches[name])
+        photo, sketch = photo_files.read_rgb(file), photo_files.read_rgb(sketches[name])
         if photo is None or sketch is None:
             raise UsageError(f"pair {name} in {folder} cannot be read as pictures; remove it")
         if photo.shape != sketch.shape:

@@ -21,7 +21,7 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 from foundation.errors import UsageError
 from streamtoon.types import U8
 from train import networks
-from train.data import batches, pictures, prepare
+from train.data import batches, photo_files, pictures
 from train.data.pictures import Pictures
 from train.evaluation import features, metrics, sketch_pairs
 from train.evaluation.features import SqueezeNet
@@ -77,7 +77,7 @@ def read(args: Args) -> tuple[list[Pictures], list[Pictures]]:
     """[given, wanted] to train on, and held out (the ``val`` split). Raises UsageError where there are too few."""
     side, kept = round(args.size * pictures.STORED_ZOOM), dict[str, list[tuple[U8, U8]]](train=[], val=[], test=[])
     for name, pair in sketch_pairs.read(args.pairs).items():
-        kept["train" if args.held_out else prepare.split_of(name)].append(pair)
+        kept["train" if args.held_out else photo_files.split_of(name)].append(pair)
     if args.held_out:
         kept["val"] = list(sketch_pairs.read(args.held_out).values())
     while len(kept["val"]) < 2 and len(kept["train"]) > 1:  # the hash put nobody there: a small folder

@@ -11,7 +11,7 @@ from typing import Any, Final
 import cv2
 
 from foundation import files
-from train.data.prepare import read_rgb
+from train.data.photo_files import read_rgb
 
 MAX_SHEETS: Final = 24  # at most so many in one report, spread over the run, first and last among them
 PAGE_CSS: Final = (

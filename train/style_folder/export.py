@@ -24,7 +24,7 @@ from foundation.errors import UsageError
 from streamtoon.pipeline.find import Finder
 from streamtoon.types import U8
 from train import networks
-from train.data import prepare
+from train.data import photo_files, prepare
 from train.data.degrade_camera import degrade
 from train.networks.munet import MUNet
 from train.run import checkpoint
@@ -114,7 +114,7 @@ def graphs(state: dict[str, Any], args: Args) -> tuple[dict[str, bytes], dict[st
 
 def before_and_after(state: dict[str, Any], args: Args) -> bytes:
     """A WebP of the photo's crop and its drawing on paper, side by side, (224, 448)."""
-    photo = None if args.photo is None or not args.photo.is_file() else prepare.read_rgb(args.photo)
+    photo = None if args.photo is None or not args.photo.is_file() else photo_files.read_rgb(args.photo)
     with Finder() as finder:
         found = None if photo is None else prepare.canvas_of(photo, finder, args.margin)
     if found is None:
