@@ -150,8 +150,9 @@ class Crop:
 class Style:
     """A style folder, read and checked.
 
-    onnx        the network. Of a head style: uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA. Of a picture
-                style: uint8 (N, h, w, 3) RGB -> uint8 (N, scale * h * 3 / 2, scale * w), I420 planes, BT.601, full range
+    onnx        the network. Of a head style: uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA. Of a
+                picture style: uint8 (N, h, w, 3) RGB -> uint8 (N, scale * h * 3 / 2, scale * w), I420 planes, BT.601,
+                full range
     output      "rgba" for a head style, "yuv" for a picture style, which draws whole pictures at any height and width
                 in multiples of 8
     scale       drawn size over input size; 1 for a head style

@@ -66,7 +66,7 @@ def flicker(
 
 
 def _first_face(toon: Toon, frame: Frame, name: str) -> Face:
-    faces = toon.see(frame).faces
+    faces: list[Face] = toon.see(frame).faces
     if not faces:
         raise UsageError(f"{name}: no face in its first frame; flicker is measured on a face")
     return max(faces, key=lambda f: float(np.prod(f.box[2:] - f.box[:2])))

@@ -3,58 +3,67 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Protocol, Self
 
-import cv2
-import numpy as np
-
-from engines import MAX_BATCH, Engine, EngineError
-from streamtoon.pipeline import find
+from engines import Engine
 from streamtoon.pipeline.background import Backdrop
-from streamtoon.pipeline.blend import PasteLayer, blend
-from streamtoon.pipeline.crop import Affine, crop, square, tiles, view
-from streamtoon.pipeline.framing import CropStabilizer
-from streamtoon.pipeline.matte import HeadMatte, feather
+from streamtoon.pipeline.head_crops import HeadCrops
 from streamtoon.pipeline.opencv_threads import one_thread
-from streamtoon.pipeline.temporal_filter import TemporalFilter
+from streamtoon.pipeline.people import People
 from streamtoon.pipeline.timings import Meter
-from streamtoon.pipeline.track import FaceTracker
-from streamtoon.privacy.departed_faces import DepartedFaces
+from streamtoon.pipeline.whole_picture import WholePicture
 from streamtoon.privacy.guard import Guard
 from streamtoon.privacy.policy import Policy, default_background
-from streamtoon.types import U8, Background, Chosen, Crop, Face, Frame, OutputFrame, Region, Style
-
-COVER_FEATHER: Final = 0.2  # width of the soft border of a patch of paper over a face, in parts of its side
+from streamtoon.types import U8, Background, Chosen, Face, Frame, OutputFrame, Region, Style
 
 
-@dataclass(frozen=True, slots=True)
-class Detected:
-    """A frame, the faces in it that are drawn, and what is to be drawn: the scene's tiles, then one crop a face.
+class Seen(Protocol):
+    """What ``Way.see`` makes of a frame."""
 
-    covers    where faces are that are not drawn, (2, 3) affines, frame px -> crop px
-    sequence  number of the temporal filter's crops, 0 without it
-    doubtful  whether a face may be elsewhere than where it is drawn, and would be seen
-    """
+    @property
+    def frame(self) -> Frame:
+        """The frame itself."""
+        ...
 
-    frame: Frame
-    faces: list[Face]
-    scene: list[Crop]
-    heads: list[Crop]
-    covers: list[Affine]
-    sequence: int
-    doubtful: bool
+    @property
+    def faces(self) -> list[Face]:
+        """The faces in it that are drawn."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class DrawnCrops:
-    """What was seen, and the drawing of each of its crops, (size, size, 4) uint8 RGBA."""
+class Drawn(Protocol):
+    """What ``Way.draw`` makes of it."""
 
-    seen: Detected
-    scene: list[U8]
-    heads: list[U8]
+    @property
+    def seen(self) -> Any:
+        """What was seen."""
+        ...
+
+
+class Way(Protocol):
+    """How a kind of style draws: ``HeadCrops``, ``WholePicture``. Each method belongs to one thread."""
+
+    def see(self, frame: Frame) -> Any:
+        """What is to be drawn of a frame, a ``Seen``."""
+        ...
+
+    def draw(self, seen: Any) -> Any:
+        """Its drawing, a ``Drawn``. Raises EngineError when the engine fails."""
+        ...
+
+    def blend(self, drawn: Any) -> tuple[U8, ...] | None:
+        """The frame's planes with the drawing; None where nothing was drawn, or nothing may leave."""
+        ...
+
+    def forget(self) -> None:
+        """The next frame that is seen has nothing to do with those before."""
+        ...
+
+    def close(self) -> None:
+        """Free what it loaded."""
+        ...
 
 
 class Toon:
@@ -77,13 +86,15 @@ class Toon:
         faces: Chosen = "all",
         meter: Meter | None = None,
     ) -> None:
-        """Load the detectors; ``engine`` is closed with the toon, or where this fails. Raises ModelError.
+        """Load the detectors; ``engine`` is closed with the toon, or where this fails.
+
+        Raises ModelError, and ValueError for a head style with region "person".
 
         region      what is drawn; None for the style's
         background  what becomes of the rest, or a picture, (h, w, 3) uint8 RGB, to stand there; None for the style's
         private     whether nobody may be seen as they are in what leaves: see ``privacy.policy``
         hold        whether the last drawing stands in for a moment where nothing may leave; else the card does at once
-        steady      whether a temporal filter runs over crops and drawings
+        steady      whether what is drawn is averaged over time where it stands still
         faces       which faces are drawn
         meter       is told how long each verb took
         """
@@ -95,24 +106,18 @@ class Toon:
             background = default_background(style.background, private=private)
         self.background: Background = background if isinstance(background, str) else "paper"
         self.chosen = faces
-        self._backdrop = None if isinstance(background, str) else Backdrop(background)
-        self._policy = Policy(private, self.region, self.background)
+        backdrop = None if isinstance(background, str) else Backdrop(background)
+        policy = Policy(private, self.region, self.background, style.whole_picture)
         self._guard = Guard(private=private, hold=hold, paper=style.paper)
-        self._tracks = FaceTracker(self._policy.coast_seconds)
-        self._departed = DepartedFaces()
-        self._framing = CropStabilizer(style.margin, style.size)
-        self._steady = TemporalFilter() if steady else None
         self._shot: int | None = None  # of the frame before; None before the first and after a still
+        kind = WholePicture if style.whole_picture else HeadCrops
         with contextlib.ExitStack() as stack:
             stack.callback(engine.close)
             # stages and the engine have the cores already; OpenCV's own threads on these small pictures get in the way
             stack.enter_context(one_thread())
-            self._find = stack.enter_context(
-                find.Finder(look=self._policy.look_frames, in_parts=self._policy.look_in_parts)
-            )
-            self._matte = None
-            if self.region != "frame":
-                self._matte = stack.enter_context(HeadMatte(style, self.region, self._policy.oval_scale))
+            self._people = stack.enter_context(People(policy, faces))
+            self._way: Way = kind(style, engine, policy, self._people, backdrop, steady=steady, meter=self.meter)
+            stack.callback(self._way.close)
             self._closing = stack.pop_all()
 
     def __call__(self, frame: Frame) -> OutputFrame:
@@ -124,92 +129,25 @@ class Toon:
         """What calling it does, in parts that can each have a thread."""
         return (self.see, self.draw, self.blend)
 
-    def see(self, frame: Frame) -> Detected:
-        """Find and track the faces, and cut out what is to be drawn."""
+    def see(self, frame: Frame) -> Any:
+        """Find and track the faces, and cut out what is to be drawn: a ``Seen``."""
         if frame.still or frame.shot != self._shot:
-            self._forget()
+            self._people.forget()
+            self._way.forget()
         self._shot = None if frame.still else frame.shot
-        with self.meter("find"):
-            picture = view(frame)
-            faces = self._tracks(self._find(frame, picture), frame.seconds, picture)
-        with self.meter("crop"):
-            size, margin = self.style.size, self.style.margin
-            scene = tiles(frame, self.style) if self.region == "frame" or self.background == "draw" else []
-            drawn, covered = self._policy.choose(faces, self.chosen, frame)
-            covers = [square(face, margin, size) for face in covered + self._left(faces, frame)]
-            heads = [crop(frame, affine, size) for affine in self._framing(drawn)]
-            sequence = 0
-            if self._steady is not None:
-                heads, sequence = self._steady.crops(drawn, heads)
-        return Detected(frame, drawn, scene, heads, covers, sequence, self._policy.in_doubt(faces))
+        return self._way.see(frame)
 
-    def draw(self, seen: Detected) -> DrawnCrops:
-        """Draw the crops. Raises EngineError when the engine fails."""
-        with self.meter("draw"):
-            drawn, tiled = draw(self.engine, [*seen.scene, *seen.heads]), len(seen.scene)
-        return DrawnCrops(seen, drawn[:tiled], drawn[tiled:])
+    def draw(self, seen: Any) -> Any:
+        """Draw what was seen: a ``Drawn``. Raises EngineError when the engine fails."""
+        return self._way.draw(seen)
 
-    def blend(self, drawn: DrawnCrops) -> OutputFrame:
+    def blend(self, drawn: Any) -> OutputFrame:
         """Blend the drawings and let the guard decide what leaves."""
-        seen = drawn.seen
-        if not self._may_leave(drawn):
-            return self._guard(seen.frame, None, 0)
-        heads = drawn.heads
-        if self._steady is not None:
-            with self.meter("steady"):
-                heads = self._steady.drawings(seen.faces, seen.sequence, heads)
-        if not (seen.heads or seen.scene or self._policy.background_alone_leaves):
-            return self._guard(seen.frame, None, len(seen.faces))
-        alphas = self._alphas(seen, heads)
-        with self.meter("blend"):
-            border = feather(self.style.size, self.style.feather)
-            layers = [_layer(cut, tile, border) for cut, tile in zip(seen.scene, drawn.scene, strict=True)]
-            layers += [self._cover(affine) for affine in seen.covers]
-            layers += [_layer(*head) for head in zip(seen.heads, heads, alphas, strict=True)]
-            backdrop = None if self._backdrop is None else self._backdrop.planes(seen.frame)
-            planes = blend(seen.frame, layers, self.background, self.style.paper, backdrop)
-        return self._guard(seen.frame, planes, len(seen.faces))
+        return self._guard(drawn.seen.frame, self._way.blend(drawn), len(drawn.seen.faces))
 
     def undrawn(self, frame: Frame) -> OutputFrame:
         """The frame as it came, by the user's explicit wish; its state says so."""
         return self._guard.undrawn(frame)
-
-    def _forget(self) -> None:
-        """The next frame has nothing to do with those before. Crops and averages go by track ids, which are new."""
-        self._find.forget()
-        self._tracks.forget()
-        self._departed.forget()
-
-    def _left(self, faces: list[Face], frame: Frame) -> list[Face]:
-        """Faces that left the frame half-way and would still be seen."""
-        if not self._policy.careful:
-            return []
-        if self._tracks.cut:
-            self._departed.forget()
-        return self._departed(faces, frame)
-
-    def _may_leave(self, drawn: DrawnCrops) -> bool:
-        """Whether the drawings may leave: in private they must hide everybody."""
-        if not self._policy.private:
-            return True
-        seen = drawn.seen
-        with self.meter("check"):
-            hidden = self._policy.hidden(seen.heads, drawn.heads, seen.scene, drawn.scene)
-        return hidden and not seen.doubtful
-
-    def _alphas(self, seen: Detected, heads: list[U8]) -> list[U8]:
-        """Where each head stands, (size, size) uint8, with the crop's soft border."""
-        border = feather(self.style.size, self.style.feather)
-        if self._matte is None:
-            return [border] * len(heads)
-        with self.meter("matte"):
-            mattes = [self._matte(*head) for head in zip(seen.heads, heads, seen.faces, strict=True)]
-            return [np.asarray(cv2.multiply(m, border, scale=1 / 255), np.uint8) for m in mattes]
-
-    def _cover(self, affine: Affine) -> PasteLayer:
-        """A patch of paper over a face that is not drawn."""
-        size = self.style.size
-        return PasteLayer(np.full((size, size, 3), self.style.paper, np.uint8), feather(size, COVER_FEATHER), affine)
 
     def close(self) -> None:
         """Free the engine and the detectors."""
@@ -220,20 +158,3 @@ class Toon:
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-def draw(engine: Engine, crops: Sequence[Crop]) -> list[U8]:
-    """(size, size, 4) uint8 RGBA for each crop, in batches of at most MAX_BATCH. Raises EngineError."""
-    drawings: list[U8] = []
-    for start in range(0, len(crops), MAX_BATCH):
-        batch = np.stack([c.image for c in crops[start : start + MAX_BATCH]])
-        drawn = engine(batch)
-        if drawn.dtype != np.uint8 or drawn.shape != (*batch.shape[:3], 4):
-            raise EngineError(f"{engine.name} gave {drawn.dtype} {drawn.shape} for crops {batch.shape}")
-        drawings += list(drawn)
-    return drawings
-
-
-def _layer(cut: Crop, drawn: U8, alpha: U8) -> PasteLayer:
-    """A drawing where its crop was cut out."""
-    return PasteLayer(np.asarray(cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB), np.uint8), alpha, cut.to_crop)

@@ -17,6 +17,7 @@ COAST_SECONDS: Final = Fraction(1, 4)  # for which a face that is no longer foun
 PRIVATE_COAST_SECONDS: Final = Fraction(1, 2)  # the same in private: the face may still be there
 LOOK_FRAMES: Final = 10  # frames from one look for new faces, with the full-range detector, to the next
 PRIVATE_LOOK_FRAMES: Final = 3  # the same in private: nobody may be seen until then
+PICTURE_FIND_FRAMES: Final = 3  # from one look for faces to the next where all is drawn whoever is in it
 MIN_FACE_PX: Final = 12.0  # a narrower face is not drawn
 MAX_ROLL_DEGREES: Final = 60.0  # of a head; beyond it the detectors' keypoints lie beside the face
 PRIVATE_OVAL_SCALE: Final = 1.3  # how much larger than a face the oval over it is where the camera's picture is around
@@ -29,11 +30,13 @@ class Policy:
     private     nobody may be seen as they are in what leaves
     region      what is drawn
     background  what becomes of the rest; "paper" where a picture of the user's stands there
+    picture     whether the style draws whole pictures, whoever is in them
     """
 
     private: bool
     region: Region
     background: Background
+    picture: bool = False
 
     @property
     def careful(self) -> bool:
@@ -47,8 +50,20 @@ class Policy:
 
     @property
     def look_frames(self) -> int:
-        """Every how many frames the full-range detector looks for new faces."""
+        """Every how many frames that are looked at the full-range detector looks for new faces."""
+        if self.drawn_unseen:
+            return 1
         return PRIVATE_LOOK_FRAMES if self.private else LOOK_FRAMES
+
+    @property
+    def find_frames(self) -> int:
+        """Every how many frames faces are looked for at all."""
+        return PICTURE_FIND_FRAMES if self.drawn_unseen else 1
+
+    @property
+    def drawn_unseen(self) -> bool:
+        """Whether people are drawn though nobody found them: faces only tell what is to be drawn larger."""
+        return self.picture and (self.region == "frame" or (self.region == "person" and self.background != "keep"))
 
     @property
     def look_in_parts(self) -> bool:

@@ -237,7 +237,7 @@ def test_private_a_face_that_was_lost_is_not_drawn_where_it_was(style, monkeypat
     moved = list(source.read("portrait:24@640x360"))
     with careful(style) as toon:
         first = toon(moved[0])
-        monkeypatch.setattr(toon, "_find", lambda *_: [])
+        monkeypatch.setattr(toon._people, "_find", lambda *_: [])
         after = [toon(frame) for frame in moved[1:]]
         monkeypatch.undo()
     assert first.state == "drawn"

@@ -15,8 +15,9 @@ from PIL import Image
 from streamtoon import style_folder
 from streamtoon.errors import UsageError
 from streamtoon.pipeline.crop import square
+from streamtoon.pipeline.head_crops import Detected, DrawnCrops
 from streamtoon.pipeline.matte import oval
-from streamtoon.pipeline.toon import Detected, DrawnCrops, Toon
+from streamtoon.pipeline.toon import Toon
 from streamtoon.privacy import drawn_check
 from streamtoon.sources import portrait
 from streamtoon.types import U8, Frame
