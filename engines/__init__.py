@@ -1,8 +1,10 @@
-"""Engines draw crops. They know nothing of faces, frames or styles.
+"""Engines draw pictures. They know nothing of faces, frames or styles.
 
-The contract: ``engine(crops) -> drawn``, uint8 (N, h, w, 3) RGB in, uint8 (N, h, w, 4) RGBA out, N from 1 to
-MAX_BATCH; alpha is the matte, 255 where the drawing stands for the person. An engine raises EngineError, is safe to
-call from one thread at a time, and is closed once by whoever loaded it; closing raises nothing.
+The contract: ``engine(pictures) -> drawn``, uint8 (N, h, w, 3) RGB in, N from 1 to MAX_BATCH. What comes out is the
+network's (engines/network.py): of crops of heads uint8 (N, h, w, 4) RGBA, where alpha is the matte, 255 where the
+drawing stands for the person; of whole pictures, h and w in multiples of 8, uint8 (N, scale * h * 3 / 2, scale * w),
+I420 planes, BT.601, full range. An engine raises EngineError, is safe to call from one thread at a time, and is closed
+once by whoever loaded it; closing raises nothing. The first call with pictures of another shape may take long.
 """
 
 from __future__ import annotations
@@ -12,24 +14,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from engines.about import About
+from engines.network import MAX_BATCH, U8, Network, check_pictures
 from foundation.errors import EngineError
 from foundation.registry import Registry
 
 __all__ = [
-    "MAX_BATCH", "REGISTRY", "U8", "Engine", "EngineError", "about", "automatic", "check_crops", "known", "load",
-    "names",
+    "MAX_BATCH", "REGISTRY", "U8", "Engine", "EngineError", "Network", "about", "automatic", "check_pictures", "known",
+    "load", "names",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())  # a program that asks for no log gets none
 
-U8 = npt.NDArray[np.uint8]
-
-MAX_BATCH: Final = 8
 REGISTRY: Final = Registry("engines.runtimes", "streamtoon.engines")
 
 
@@ -46,8 +43,8 @@ class Engine(Protocol):
         """What it runs on, for people."""
         ...
 
-    def __call__(self, crops: U8) -> U8:
-        """uint8 (N, h, w, 3) RGB -> uint8 (N, h, w, 4) RGBA, N from 1 to MAX_BATCH."""
+    def __call__(self, pictures: U8) -> U8:
+        """uint8 (N, h, w, 3) RGB -> uint8, drawn: see above."""
         ...
 
     def close(self) -> None:
@@ -124,15 +121,3 @@ def known(name: str) -> None:
     """Raise EngineError unless ``name`` is "auto" or an engine's, with or without an option."""
     if name != "auto" and name.partition(":")[0] not in REGISTRY.names():
         raise EngineError(f"no engine is called {name!r}; choose one of auto, {', '.join(names())}")
-
-
-def check_crops(crops: U8, size: int | None, most: int = MAX_BATCH) -> None:
-    """Raise EngineError unless ``crops`` keep the contract; ``size`` is the side the network wants, if it has one.
-
-    most: crops at most; a TensorRT plan may be built for more than MAX_BATCH, to measure.
-    """
-    shape = crops.shape
-    good = crops.dtype == np.uint8 and len(shape) == 4 and shape[3] == 3 and 1 <= shape[0] <= most
-    if not good or (size is not None and shape[1:3] != (size, size)):
-        wanted = f"(1..{most}, {size or 'h'}, {size or 'w'}, 3)"
-        raise EngineError(f"crops are {crops.dtype} {shape}; they must be uint8 {wanted}")

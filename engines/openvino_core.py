@@ -1,4 +1,4 @@
-"""OpenVINO's core: one for the process, never freed.
+"""OpenVINO's core: one for the process, never freed. And its reader of ONNX files, which every installation has.
 
 Its CPU plugin gives the thread that loads it another stack for signal handlers, and unmaps that stack when the last
 core is freed. Where another thread frees it, the first one is left with a stack that is gone: the next signal, Ctrl-C
@@ -8,7 +8,11 @@ for one, is a segmentation fault (OpenVINO 2026.4).
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
+
+from engines.network import TRIED_PX, Network, declared, scale_of
+from foundation.errors import EngineError
 
 _lock = threading.Lock()
 _cores: list[Any] = []
@@ -22,3 +26,38 @@ def core() -> Any:
         if not _cores:
             _cores.append(openvino.Core())
         return _cores[0]
+
+
+def read(onnx_path: Path) -> tuple[Any, Network]:
+    """An ONNX file as ``openvino.Model``, and what it maps. Raises EngineError."""
+    from openvino import frontend
+
+    faults = (RuntimeError, frontend.GeneralFailure, frontend.OpConversionFailure, frontend.OpValidationFailure)
+    # the ONNX reader by name: read_model would ask every other format's reader too, and they complain on stderr
+    reader = frontend.FrontEndManager().load_by_framework("onnx")
+    try:
+        model = reader.convert(reader.load(str(onnx_path)))
+        if not model.inputs:
+            raise RuntimeError("an empty network")
+        return model, _network(model)
+    except faults as error:
+        size = onnx_path.stat().st_size if onnx_path.is_file() else 0
+        raise EngineError(f"{onnx_path.name} is not an ONNX network it can read (found {size} bytes)") from error
+
+
+def _network(model: Any) -> Network:
+    """What ``model`` maps; a picture network is left in the shape of a picture of TRIED_PX px."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise EngineError(f"the network has {len(model.inputs)} inputs and {len(model.outputs)} outputs, not one each")
+    ends = model.input(0), model.output(0)
+    kinds = [end.element_type.get_type_name().replace("u8", "uint8") for end in ends]
+    network = declared(kinds, *(_sides(end.partial_shape) for end in ends))
+    if not network.whole_picture:
+        return network
+    model.reshape([1, TRIED_PX, TRIED_PX, 3])
+    return Network(0, scale_of(_sides(model.output(0).partial_shape)))
+
+
+def _sides(shape: Any) -> list[int]:
+    """0 where a side is not fixed; nothing where even their number is not."""
+    return [int(str(side)) if side.is_static else 0 for side in shape] if shape.rank.is_static else []

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-from engines import U8, EngineError, check_crops
+from engines import U8, EngineError, check_pictures
 
 Value = Any  # a tensor, or None for an input that is left out
 KINDS: Final = {1: torch.float32, 2: torch.uint8, 3: torch.int8, 7: torch.int64, 9: torch.bool, 10: torch.float16}
@@ -77,12 +77,12 @@ class Torch:
         drawn: Tensor = values[self._ends[1]]
         return drawn
 
-    def __call__(self, crops: U8) -> U8:
+    def __call__(self, pictures: U8) -> U8:
         """uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA."""
-        check_crops(crops, self.size)
+        check_pictures(pictures, self.size)
         with torch.inference_mode():
             try:
-                fed = torch.from_numpy(np.ascontiguousarray(crops))
+                fed = torch.from_numpy(np.ascontiguousarray(pictures))
                 drawn = self._run(fed) if self._device.type == "cpu" else self._replay(fed)
             except RuntimeError as error:
                 raise EngineError(f"torch could not draw: {str(error).splitlines()[0]}") from error

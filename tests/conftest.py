@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import picture_styles
 import pytest
 
 from streamtoon import style_folder as styles
@@ -56,6 +57,12 @@ def style_folder(tmp_path):
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def picture_style(tmp_path_factory):
+    """A picture style that draws: see picture_styles.write."""
+    return styles.load(str(picture_styles.write(tmp_path_factory.mktemp("picture") / "fake")))
 
 
 @pytest.fixture

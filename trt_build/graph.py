@@ -67,12 +67,16 @@ class Graph:
         return self.add("Relu", [x]) if relu else x
 
     def file(self, size: int) -> bytes:
-        """The ONNX file of what was added."""
+        """The ONNX file of what was added: a head network for crops of ``size`` px, a picture network where it is 0."""
+        sides = [size, size] if size else ["h", "w"]
+        return self._file(["n", *sides, 3], ["n", *sides, 4] if size else ["n", "rows", "across"])
+
+    def _file(self, *shapes: list[int | str]) -> bytes:
         from onnx import TensorProto, checker, helper
 
         ends = [
-            helper.make_tensor_value_info(name, TensorProto.UINT8, ["n", size, size, channels])
-            for name, channels in (("crops", 3), ("drawn", 4))
+            helper.make_tensor_value_info(name, TensorProto.UINT8, shape)
+            for name, shape in zip(("crops", "drawn"), shapes, strict=True)
         ]
         graph = helper.make_graph(self._nodes, "network", ends[:1], ends[1:], self._weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)

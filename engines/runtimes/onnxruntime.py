@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from engines import U8, Engine, EngineError, check_crops, nvidia
+from engines import U8, Engine, EngineError, nvidia
 from engines.about import About, Variant
+from engines.network import declared
 
 ABOUT = About(
     rank=20,
@@ -70,28 +72,27 @@ class OnnxRuntime:
         if name not in self._session.get_providers():
             raise EngineError(f"{provider}: ONNX Runtime could not start it and fell back to the CPU")
         fed, made = self._session.get_inputs(), self._session.get_outputs()
-        kinds = [t.type for t in (*fed, *made)]
-        shape = fed[0].shape if len(kinds) == 2 else []
-        if kinds != ["tensor(uint8)"] * 2 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
-            raise EngineError(f"the network maps {kinds} {shape}; it must map uint8 [?,S,S,3] to uint8 [?,S,S,4]")
-        self.size = int(shape[1])
+        if len(fed) != 1 or len(made) != 1:
+            raise EngineError(f"the network has {len(fed)} inputs and {len(made)} outputs, not one each")
+        kinds = [re.sub(r"tensor\((\w+)\)", r"\1", end.type) for end in (*fed, *made)]
+        sides = ([side if isinstance(side, int) else 0 for side in end.shape] for end in (*fed, *made))
+        self._network = declared(kinds, *sides)
         self._names = fed[0].name, made[0].name
         self.device = f"{provider}, {ort.__version__}" + (f", {threads} threads" if name == PROVIDERS["cpu"] else "")
 
-    def __call__(self, crops: U8) -> U8:
-        """uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA."""
-        import onnxruntime as ort
-
-        check_crops(crops, self.size)
-        drawn = np.empty((*crops.shape[:3], 4), np.uint8)
+    def __call__(self, pictures: U8) -> U8:
+        """uint8 (N, h, w, 3) RGB -> uint8, drawn as the network does."""
+        self._network.check(pictures)
         binding = self._session.io_binding()
         try:
-            binding.bind_cpu_input(self._names[0], np.ascontiguousarray(crops))
-            binding.bind_ortvalue_output(self._names[1], ort.OrtValue.ortvalue_from_numpy(drawn))
+            binding.bind_cpu_input(self._names[0], np.ascontiguousarray(pictures))
+            binding.bind_output(self._names[1])  # its shape is the network's to say
             self._session.run_with_iobinding(binding)
             binding.synchronize_outputs()
+            drawn: U8 = binding.get_outputs()[0].numpy()
         except Exception as error:
             raise EngineError(f"onnxruntime could not draw: {' '.join(str(error).split())}") from error
+        self._network.check_drawn(pictures, drawn)
         return drawn
 
     def close(self) -> None:

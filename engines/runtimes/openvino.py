@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-from engines import U8, Engine, EngineError, check_crops, openvino_core
+from engines import U8, Engine, EngineError, openvino_core
 from engines.about import OWN, About, Variant
 
 ABOUT = About(
@@ -16,75 +17,67 @@ ABOUT = About(
     install={"openvino": 'pip install "openvino>=2026.1"'},
     variants=(Variant("openvino", OWN), Variant("openvino:f32", timed=False)),
 )
+KEPT: Final = 3  # compiled networks: whole pictures, faces drawn again, and what came before
 
 
 class OpenVino:
-    """One compiled network. It holds a batch of one: on a CPU larger batches are no quicker."""
+    """One network, compiled for each shape of pictures that it is given; the last few of them are kept.
+
+    It holds a batch of one: on a CPU larger batches are no quicker.
+    """
 
     name = "openvino"
 
     def __init__(self, onnx_path: Path, threads: int, precision: str | None) -> None:
-        from openvino import frontend
+        self._core = openvino_core.core()
+        self._model, self.network = openvino_core.read(onnx_path)
+        self._config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+        if precision is not None:
+            self._config["INFERENCE_PRECISION_HINT"] = precision
+        self._requests: OrderedDict[tuple[int, int], Any] = OrderedDict()
+        kind = precision or self._core.get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name()
+        if not self.network.whole_picture:
+            self._request(self.network.size, self.network.size)
+        self.device = f"{self._core.get_property('CPU', 'FULL_DEVICE_NAME').strip()}, {kind}, {threads} threads"
 
-        core = openvino_core.core()
-        # the ONNX reader by name: read_model would ask every other format's reader too, and they complain on stderr
-        reader = frontend.FrontEndManager().load_by_framework("onnx")
-        try:
-            model = reader.convert(reader.load(str(onnx_path)))
-            self.size = _size(model)
-            model.reshape([1, self.size, self.size, 3])
-            config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
-            if precision is not None:
-                config["INFERENCE_PRECISION_HINT"] = precision
-            compiled = core.compile_model(model, "CPU", config)
-        except (
-            RuntimeError,
-            frontend.GeneralFailure,
-            frontend.OpConversionFailure,
-            frontend.OpValidationFailure,
-        ) as error:
-            size = onnx_path.stat().st_size
-            raise EngineError(f"{onnx_path.name} is not an ONNX network it can read (found {size} bytes)") from error
-        self._request = compiled.create_infer_request()
-        kind = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        self.device = f"{core.get_property('CPU', 'FULL_DEVICE_NAME').strip()}, {kind}, {threads} threads"
-
-    def __call__(self, crops: U8) -> U8:
-        """uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA."""
-        check_crops(crops, self.size)
-        drawn = np.empty((*crops.shape[:3], 4), np.uint8)
-        for i, one in enumerate(crops):
+    def __call__(self, pictures: U8) -> U8:
+        """uint8 (N, h, w, 3) RGB -> uint8, drawn as the network does; of whole pictures each is drawn alone."""
+        self.network.check(pictures)
+        request = self._request(*pictures.shape[1:3])
+        made = request.get_output_tensor(0).data  # a view: each run writes there
+        drawn = np.empty((len(pictures), *made.shape[1:]), np.uint8)
+        self.network.check_drawn(pictures, drawn)
+        for i, one in enumerate(pictures):
             try:
-                self._request.infer([np.ascontiguousarray(one[None])], share_inputs=True)
+                request.infer([np.ascontiguousarray(one[None])], share_inputs=True)
             except RuntimeError as error:
                 raise EngineError(f"openvino could not draw: {error}") from error
-            drawn[i] = self._request.get_output_tensor(0).data[0]
+            drawn[i] = made[0]
         return drawn
+
+    def _request(self, h: int, w: int) -> Any:
+        """What draws pictures of that shape, compiled where none is kept."""
+        request = self._requests.get((h, w))
+        if request is None:
+            try:
+                self._model.reshape([1, h, w, 3])
+                request = self._core.compile_model(self._model, "CPU", self._config).create_infer_request()
+            except RuntimeError as error:
+                raise EngineError(f"openvino cannot compile the network for {w}x{h} px: {error}") from error
+            self._requests[h, w] = request
+            if len(self._requests) > KEPT:
+                self._requests.popitem(last=False)
+        self._requests.move_to_end((h, w))
+        return request
 
     def close(self) -> None:
         """Free the network."""
-        del self._request
-
-
-def _size(model: Any) -> int:
-    """The side of the crops a network wants; EngineError unless it keeps the engine contract."""
-    if not model.inputs:
-        raise RuntimeError("an empty network")
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise EngineError(f"the network has {len(model.inputs)} inputs and {len(model.outputs)} outputs, not one each")
-    shape, made = model.input(0).partial_shape, model.output(0).partial_shape
-    kinds = (model.input(0).element_type.get_type_name(), model.output(0).element_type.get_type_name())
-    sides = [str(d) for d in shape][1:] if shape.rank.is_static and len(shape) == 4 else []
-    alike = made.rank.is_static and len(made) == 4 and str(made[3]) == "4"
-    if kinds != ("u8", "u8") or len(sides) != 3 or sides[0] != sides[1] or sides[2] != "3" or not alike:
-        raise EngineError(
-            f"the network maps {kinds[0]} {shape} to {kinds[1]} {made}; it must map u8 [?,S,S,3] to u8 [?,S,S,4]"
-        )
-    return int(sides[0])
+        self._requests.clear()
+        del self._model
 
 
 def load(onnx_path: Path, precision: str | None = None, *, threads: int = 2) -> Engine:
-    """Compile ``onnx_path`` for the CPU. precision: "f32", "bf16", "f16" or None for the machine's own choice."""
+    """Run ``onnx_path`` on the CPU. precision: "f32", "bf16", "f16" or None for the machine's own choice."""
     if precision not in (None, "f32", "bf16", "f16"):
         raise EngineError(f"openvino computes in f32, bf16 or f16, not in {precision!r}")
     return OpenVino(Path(onnx_path), threads, precision)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engines import U8, Engine, EngineError, check_crops, nvidia, rtx
+from engines import U8, Engine, EngineError, check_pictures, nvidia, rtx
 from engines.about import About, Variant
 from foundation import files
 
@@ -70,15 +70,15 @@ class TensorRT:
             raise
         self.device = f"{gpu.name}, {file.stem}, {self._library.name} {self._library.version}"
 
-    def __call__(self, crops: U8) -> U8:
+    def __call__(self, pictures: U8) -> U8:
         """uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA, N up to what the plan was built for."""
-        check_crops(crops, self.size, self.max_batch)
+        check_pictures(pictures, self.size, self.max_batch)
         lane = self._lanes.get()
         if lane is None:
             self._lanes.put(None)  # for whoever else waits
             raise EngineError("tensorrt was closed")
         try:
-            return lane.draw(crops)
+            return lane.draw(pictures)
         finally:
             with self._lock:
                 closed = self._closed

@@ -16,7 +16,7 @@ MODULE = '''
 
 import numpy as np
 
-from engines import EngineError, check_crops
+from engines import EngineError, check_pictures
 from engines.about import About, Variant
 
 ABOUT = About(install={"negative": "pip install negative"}, variants=(Variant("negative"),))
@@ -26,7 +26,7 @@ class Negative:
     name, device = "negative", "a darkroom"
 
     def __call__(self, crops):
-        check_crops(crops, None)
+        check_pictures(crops, None)
         return np.concatenate([255 - crops, np.full((*crops.shape[:3], 1), 255, np.uint8)], axis=3)
 
     def close(self):
