@@ -120,7 +120,8 @@ def _mapped(file: Path) -> tuple[U8, U8]:
 
 def _jobs(args: Args) -> list[Job]:
     """Every picture to make, its split and size fixed by the photo's name."""
-    jobs, names = [], dict[str, Path]()
+    jobs: list[Job] = []
+    names = dict[str, Path]()
     for folder in args.photos:
         for photo in photo_files.found(folder)[: args.limit or None]:
             split = photo_files.split_of(photo.name)

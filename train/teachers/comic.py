@@ -1,8 +1,8 @@
 """A printed comic of a whole picture, in colour: calm patches, soft steps of lightness, rich colours, an inker's lines.
 
 Colours: anisotropic Kuwahara twice, soft quantisation of L* (Winnemoeller, Olsen, Gooch, "Real-Time Video
-Abstraction", 2006), chroma times CHROMA. Lines: flow-based XDoG on lightness divided by its surroundings, so that dark
-clothes and dark skin do not fill up.
+Abstraction", 2006), chroma times CHROMA. Lines: flow-based XDoG (Winnemoeller, Kyprianidis, Olsen 2012) on the
+logarithm of lightness less its surroundings, so that lips, dark clothes and dark skin do not fill up.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from train.teachers._flow import Flow, along, difference, flow, kuwahara
 
 WHOLE_PICTURE: Final = True
 UNIT: Final = 1.1  # px; every length below is in these, whatever the size of the picture
+PAPER: Final = 0.78  # what the lines' threshold sees where nothing is drawn
 CHROMA: Final = 1.28
 STEPS: Final = 9  # of lightness
 INK: Final = (0.07, 0.06, 0.09)
@@ -39,9 +40,10 @@ def draw(image: U8, mask: U8 | None = None, contours: Contours | None = None) ->
 
 def ink(light: Tensor, field: Flow) -> Tensor:
     """(h, w) lightness 0..1 -> the lines' darkness, 0..1."""
-    local = ((light + 0.03) / (filters.blur(light, 11 * UNIT) + 0.09) * 0.78).clamp(0, 1.35)
-    edge = along(difference(local, field, 0.75 * UNIT, 18), field, 4 * UNIT)
-    return torch.tanh(6 * (0.50 - edge)).clamp(0, 1)
+    bright = (light + 0.06).log()
+    local = PAPER + 0.35 * (bright - filters.blur(bright, 10 * UNIT)).clamp(-1.2, 0.4)
+    edge = along(difference(local, field, 0.75 * UNIT, 24), field, 4 * UNIT)
+    return torch.tanh(6 * (0.57 - edge)).clamp(0, 1)
 
 
 def soft_steps(lightness: Tensor) -> Tensor:
