@@ -25,6 +25,9 @@ DOWNLOAD_TIMEOUT_S: Final = 10
 PIP_TIMEOUT_S: Final = 600
 FOLDER_VARIABLE: Final = "STREAMTOON_MODELS"
 
+# selfie_segmentation.tflite as ONNX, for OpenVINO, which cannot read that file's own operators: comes with the package
+PERSON_NET: Final = Path(__file__).parents[1] / "assets" / "selfie_segmentation.onnx"
+
 
 @dataclass(frozen=True, slots=True)
 class Model:

@@ -1,0 +1,232 @@
+"""Where people are in a whole picture: selfie segmentation, steadied over time, brought to the picture's own edges.
+
+The network is MediaPipe's general selfie segmentation (256 x 256, 0.1 M parameters), run by OpenVINO. What it says is
+coarse and trembles. So it is averaged over time where the picture stands still, then fitted to the luma by a guided
+filter (He, Sun, Tang: Guided Image Filtering, IEEE TPAMI 35(6), 2013), computed on a small grid with its coefficients
+enlarged (He, Sun: Fast Guided Filter, arXiv 1505.00996, 2015): edges of the matte come to lie on edges of the picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+import cv2
+import numpy as np
+
+from engines import openvino_core
+from streamtoon.errors import ModelError
+from streamtoon.pipeline import face_models
+from streamtoon.types import F32, U8, Face
+
+NET_PX: Final = 256  # side of what the network sees
+GRID_PX: Final = 240 * 427  # pixels of the grid on which the matte is steadied and the filter is solved, at most
+RADIUS: Final = 1 / 80  # of the filter's window, in parts of the square root of the grid's pixels: 8 px at 480 rows
+STRIP_ROWS: Final = 8  # of the grid, enlarged at a time
+EPSILON: Final = 0.001  # variance of luma, 0..1, below which it is no edge
+RAMP: Final = (0.35, 0.65)  # filtered probability that is nobody, and somebody
+
+GRAIN_PX: Final = 5  # of the grid, over which change is averaged before it is judged
+REACH_PX: Final = 9  # of the grid, as far as a change counts: the network answers to it around
+STILL_LEVELS, MOVED_LEVELS = 2.5, 9.0  # grey levels of change up to which all is noise, from which the newest counts
+KEEP: Final = 0.88  # of the old matte where nothing changed
+CHANGE_DECAY: Final = 0.5  # share of a change that still counts a frame later: nothing old stays in what moved
+JUMP_KEEP: Final = 0.6  # of the old matte at most where the network changed its mind; larger values leave ghosts
+
+LOOK_FACES: Final = 6.0  # side of the square around a face that is looked at, in face widths
+LOOK_SHARE: Final = 0.8  # of the picture, from which such a square shows nothing that the whole does not
+LOOK_RIM: Final = 0.15  # of its side, over which it gives way to the whole picture's answer
+LOOK_AGAIN: Final = 0.08  # of its side, by which a face may move before its square does: a still head has a still matte
+MIN_LOOK_PX: Final = 16  # smaller squares show nobody
+MAX_LOOKS: Final = 4  # a frame: each takes as long as the whole picture
+DOUBT: Final = 0.25  # what the whole picture says beyond all squares counts from here on only
+
+Box = tuple[int, int, int, int]  # x0 y0 x1 y1, px of the picture
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is remembered of the frames before, on the grid: (h, w) float32 each.
+
+    matte   steadied, 0..1
+    grey    average luma without its grain
+    change  how far the luma was from it, grey levels
+    """
+
+    matte: F32
+    grey: F32
+    change: F32
+
+
+class PersonMatte:
+    """Pictures of one film, in order -> where the people are. Owns the network and what is remembered."""
+
+    def __init__(self, *, threads: int = 1) -> None:
+        """Compile the network for ``threads`` cores. Raises ModelError where its file is damaged."""
+        self._request = _compiled(threads)
+        self._seen: _Seen | None = None
+        self._looks: list[Box] = []
+
+    def __call__(self, picture: U8, luma: U8, faces: Sequence[Face] = (), frame_width: int | None = None) -> U8:
+        """(H, W) uint8 of the size of ``luma``: 255 on people, 0 elsewhere, soft in between.
+
+        picture      (h, w, 3) uint8 RGB: the whole frame, best at least 256 px high; larger helps distant people
+        luma         (H, W) uint8: the same frame's luma or grey, full or limited range, in any size
+        faces        those known, of this frame or of one shortly before. The network is at its best with one person in
+                     a square picture: it looks at a square around each face too, and fails less for it
+        frame_width  width in px of the frame ``faces`` are measured in; None where it is that of ``luma``
+        """
+        step = max(1, round(math.sqrt(luma.size / GRID_PX)))
+        guide = _shrunk(luma, step, step)
+        scale = picture.shape[1] / (frame_width or luma.shape[1])
+        self._looks = _looks([face.box * scale for face in faces], picture.shape[:2], self._looks)
+        found = self._whole_and_looks(picture, guide.shape)
+        slope, offset = _fit(guide, self._steady(found, guide))
+        return _apply(slope, offset, luma, step)
+
+    def forget(self) -> None:
+        """The next frame has nothing to do with those before: another shot, a still."""
+        self._seen, self._looks = None, []
+
+    def close(self) -> None:
+        """Free the network."""
+        self._request = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _people(self, picture: U8, size: tuple[int, int]) -> F32:
+        """The network's answer, (h, w) float32, 0..1, in ``size``, (w, h)."""
+        h, w = picture.shape[:2]
+        seen = np.asarray(cv2.resize(_shrunk(picture, w // NET_PX, h // NET_PX), (NET_PX, NET_PX)), np.uint8)
+        self._request.infer([seen[None]], share_inputs=True)
+        return np.asarray(cv2.resize(self._request.get_output_tensor(0).data, size), np.float32)
+
+    def _whole_and_looks(self, picture: U8, shape: tuple[int, int]) -> F32:
+        """Where people are, (h, w) float32 of ``shape``, 0..1: by the looks where there are any."""
+        whole = self._people(picture, shape[::-1])
+        if not self._looks:
+            return whole
+        looked, cover = np.zeros_like(whole), np.zeros_like(whole)
+        (h, w), (rows, cols) = picture.shape[:2], shape
+        for x0, y0, x1, y1 in self._looks:
+            top, left = y0 * rows // h, x0 * cols // w
+            place = np.s_[top : max(top + 1, y1 * rows // h), left : max(left + 1, x1 * cols // w)]
+            window = _window(cover[place].shape, (y0 > 0, y1 < h), (x0 > 0, x1 < w))
+            people = self._people(np.ascontiguousarray(picture[y0:y1, x0:x1]), window.shape[::-1])
+            np.maximum(looked[place], people * window, out=looked[place])
+            np.maximum(cover[place], window, out=cover[place])
+        sure = np.maximum((whole - DOUBT) / (1 - DOUBT), 0)
+        return np.asarray(looked + sure * (1 - cover), np.float32)
+
+    def _steady(self, found: F32, guide: U8) -> F32:
+        """``found`` mixed with the matte before where ``guide`` is as it was; remembered."""
+        grey = cv2.blur(guide, (GRAIN_PX, GRAIN_PX)).astype(np.float32)
+        before = self._seen
+        if before is None or before.grey.shape != grey.shape:
+            self._seen = _Seen(found, grey, np.zeros_like(grey))
+            return found
+        change = cv2.dilate(cv2.absdiff(grey, before.grey), np.ones((REACH_PX, REACH_PX), np.uint8))
+        change = np.asarray(cv2.max(change, before.change * CHANGE_DECAY), np.float32)
+        keep = np.clip((MOVED_LEVELS - change) * (KEEP / (MOVED_LEVELS - STILL_LEVELS)), 0, KEEP)
+        grey = np.asarray(grey + (before.grey - grey) * keep, np.float32)
+        back = before.matte - found
+        keep = np.minimum(keep, KEEP + (JUMP_KEEP - KEEP) * 2 * np.abs(back))
+        matte = np.asarray(found + back * keep, np.float32)
+        self._seen = _Seen(matte, grey, np.asarray(change, np.float32))
+        return matte
+
+
+def _compiled(threads: int) -> Any:
+    """The network, ready: uint8 (1, 256, 256, 3) RGB -> float32 (256, 256), 0..1 on people. Raises ModelError."""
+    from openvino import frontend
+
+    reader = frontend.FrontEndManager().load_by_framework("onnx")
+    try:
+        model = reader.convert(reader.load(str(face_models.PERSON_NET)))
+        config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+        return openvino_core.core().compile_model(model, "CPU", config).create_infer_request()
+    except (RuntimeError, frontend.GeneralFailure) as error:
+        raise ModelError(f"{face_models.PERSON_NET} cannot be read; install streamtoon again") from error
+
+
+def _looks(faces: Sequence[F32], shape: tuple[int, int], before: Sequence[Box]) -> list[Box]:
+    """Squares around ``faces``, (4,) boxes in px of a picture of ``shape``; those of ``before`` while they fit."""
+    h, w = shape
+    looks: list[Box] = []
+    for x0, y0, x1, y1 in sorted(faces, key=lambda box: float(box[0] - box[2])):
+        if any(a <= x0 and b <= y0 and x1 <= c and y1 <= d for a, b, c, d in looks):
+            continue  # whoever stands beside somebody is seen with them
+        side = round(min(LOOK_FACES * float(x1 - x0), h, w))
+        if side < MIN_LOOK_PX or side * side >= LOOK_SHARE * h * w:
+            continue
+        left = round(min(max(0, float(x0 + x1) / 2 - side / 2), w - side))
+        top = round(min(max(0, float(y0 + y1) / 2 - side / 3), h - side))  # heads are above the middle
+        look = (left, top, left + side, top + side)
+        near = LOOK_AGAIN * side
+        looks.append(next((b for b in before if max(abs(p - q) for p, q in zip(b, look, strict=True)) <= near), look))
+    return looks[:MAX_LOOKS]
+
+
+def _window(shape: tuple[int, ...], upright: tuple[bool, bool], across: tuple[bool, bool]) -> F32:
+    """(h, w) float32: 1 inside, falling to 0 towards those sides (top and bottom, left and right) that are soft."""
+    ramps = []
+    for length, (start, end) in zip(shape, (upright, across), strict=True):
+        place = np.clip((np.arange(length, dtype=np.float32) + 0.5) / (LOOK_RIM * length), 0, 1)
+        ramps.append((place if start else 1) * (place[::-1] if end else 1) * np.ones(length, np.float32))
+    return np.asarray(np.outer(*ramps), np.float32)
+
+
+def _shrunk(picture: U8, across: int, down: int) -> U8:
+    """``picture`` over ``across`` and ``down``: whole blocks, a broken number takes several times as long."""
+    h, w = picture.shape[:2]
+    across, down = max(1, min(across, w)), max(1, min(down, h))
+    if across == down == 1:
+        return picture
+    blocks = (w // across, h // down)
+    part = picture[: blocks[1] * down, : blocks[0] * across]
+    return np.asarray(cv2.resize(part, blocks, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _fit(guide: U8, people: F32) -> tuple[F32, F32]:
+    """Guided filter: slope and offset, (h, w) float32, by which guide levels become matte levels, ramp included."""
+    radius = max(1, round(RADIUS * math.sqrt(guide.size)))
+    side = (2 * radius + 1, 2 * radius + 1)
+    light = guide.astype(np.float32) * np.float32(1 / 255)
+    mean, mean_people = cv2.blur(light, side), cv2.blur(people, side)
+    both, square = cv2.blur(light * people, side), cv2.blur(light * light, side)
+    slope = (both - mean * mean_people) / (square - mean * mean + EPSILON)
+    offset = mean_people - slope * mean
+    nobody, somebody = RAMP
+    gain = 1 / (somebody - nobody)
+    smooth, base = cv2.blur(slope, side), cv2.blur(offset, side)
+    return np.asarray(smooth * gain, np.float32), np.asarray((base - nobody) * (255 * gain), np.float32)
+
+
+def _apply(slope: F32, offset: F32, luma: U8, step: int) -> U8:
+    """``slope`` * ``luma`` + ``offset``, cut to 0..255; one px of the grid stands for ``step`` x ``step`` of luma.
+
+    Strip by strip: whole pictures of floats would not stay in the processor's cache.
+    """
+    height, width = luma.shape
+    rest = (-(-height // step) - slope.shape[0], -(-width // step) - slope.shape[1])  # blocks that were not whole
+    slope, offset = (
+        np.asarray(cv2.copyMakeBorder(c, 0, rest[0], 0, rest[1], cv2.BORDER_REPLICATE), np.float32)
+        for c in (slope, offset)
+    )
+    matte = np.empty_like(luma)
+    for top in range(0, height, STRIP_ROWS * step):
+        bottom = min(height, top + STRIP_ROWS * step)
+        first, last = max(0, top // step - 1), min(slope.shape[0], -(-bottom // step) + 1)  # a row more, to interpolate
+        size = (slope.shape[1] * step, (last - first) * step)
+        part = np.s_[top - first * step : bottom - first * step, :width]
+        gain, base = (cv2.resize(c[first:last], size)[part] for c in (slope, offset))
+        scaled = cv2.multiply(gain, luma[top:bottom], dtype=cv2.CV_32F)
+        cv2.add(scaled, base, dst=matte[top:bottom], dtype=cv2.CV_8U)
+    return matte
