@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from pytorch_msssim import ms_ssim
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 _psnr: Any = peak_signal_noise_ratio
 _ssim: Any = structural_similarity_index_measure
-_ms_ssim: Any = ms_ssim
 
 
 def psnr(out: Tensor, target: Tensor) -> float:
@@ -26,7 +24,9 @@ def ssim(out: Tensor, target: Tensor) -> float:
 
 def similarity(out: Tensor, target: Tensor) -> Tensor:
     """Mean MS-SSIM (Wang, Simoncelli and Bovik 2003) of (N, C, h, w) in 0..1, sides above 160."""
-    value: Tensor = _ms_ssim(out, target, data_range=1.0, size_average=True)
+    from pytorch_msssim import ms_ssim
+
+    value: Tensor = ms_ssim(out, target, data_range=1.0, size_average=True)
     return value
 
 

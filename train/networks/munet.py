@@ -22,9 +22,12 @@ from train.teachers.ink import texture
 DRAWING_HEAD, MATTE_HEAD = 0, 1  # channels of what a generator returns
 
 
-def conv(inp: int, out: int, size: int = 3, stride: int = 1, groups: int = 1, *, relu: bool = True) -> nn.Sequential:
-    """Convolution, BatchNorm, ReLU: folds into one convolution at export."""
-    layers = [nn.Conv2d(inp, out, size, stride, size // 2, groups=groups, bias=False), nn.BatchNorm2d(out)]
+def conv(
+    inp: int, out: int, size: int = 3, stride: int = 1, groups: int = 1, *, pad: int | None = None, relu: bool = True
+) -> nn.Sequential:
+    """Convolution, BatchNorm, ReLU: folds into one convolution at export. ``pad``: zeros around, size // 2 of them."""
+    zeros = size // 2 if pad is None else pad
+    layers = [nn.Conv2d(inp, out, size, stride, zeros, groups=groups, bias=False), nn.BatchNorm2d(out)]
     return nn.Sequential(*layers, *([nn.ReLU(inplace=True)] if relu else []))
 
 

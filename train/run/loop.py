@@ -25,6 +25,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast, is_tensorboard_available, reduce
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from foundation import files
@@ -62,6 +63,7 @@ class Args:
 A = TypeVar("A", bound=Args)
 # what may be given anew to a run that goes on
 FREE: Final = {"out", "resume", "max_minutes", "bf16", "every", "threads", "tensorboard"}
+LOOK_EVERY: Final = 50  # steps on a GPU between looks at the loss: each look waits until it has done all it was given
 
 
 class Run(ABC):
@@ -75,6 +77,7 @@ class Run(ABC):
         self.args = args
         self.steps, self.step, self.seconds, self.history = 1, 0, 0.0, list[dict[str, float]]()
         self.sums, self.tally = dict[str, float](), 0  # of the loss's terms since the last row of the history
+        self.unread = list[dict[str, Tensor]]()  # terms of the last steps, still on the device
         board = "tensorboard" if args.tensorboard else None
         self.accelerator = Accelerator(log_with=board, project_dir=str(args.out))
         self.device, self.rank = self.accelerator.device, self.accelerator.process_index
@@ -159,6 +162,7 @@ class Run(ABC):
                 bar.update()
                 if self.step % self.args.every and self.progress() < 1 and not stop:
                     continue
+                self._look(kept)
                 if self.rank == 0:
                     if not stop:
                         bar.set_postfix(self._measure())
@@ -177,12 +181,22 @@ class Run(ABC):
     def _learn(self, batch: Any, kept: int) -> None:
         """One step, its random numbers from (seed, process, step) alone. ``kept``: the step last saved."""
         torch.manual_seed(hash((self.args.seed, self.rank, self.step)) % 2**63)
-        terms = {name: float(value) for name, value in self.update(batch).items()}
-        if not all(math.isfinite(value) for value in terms.values()):
-            raise TrainingError(f"the loss is no number at step {self.step} ({terms}); {self.way_on(kept)}")
+        self.unread.append(self.update(batch))
         self.step += 1
-        self.sums = {name: self.sums.get(name, 0.0) + value for name, value in terms.items()}
-        self.tally += 1
+        if self.device.type == "cpu" or len(self.unread) == LOOK_EVERY:
+            self._look(kept)
+
+    def _look(self, kept: int) -> None:
+        """Sum up the terms of the last steps. Raises TrainingError where one is no number."""
+        unread, self.unread = self.unread, []
+        rows = [torch.stack([*terms.values()]) for terms in unread]
+        values = torch.stack(rows).tolist() if rows else []
+        for step, (terms, row) in enumerate(zip(unread, values, strict=True), self.step - len(unread)):
+            told = dict(zip(terms, row, strict=True))
+            if not all(map(math.isfinite, row)):
+                raise TrainingError(f"the loss is no number at step {step} ({told}); {self.way_on(kept)}")
+            self.sums = {name: self.sums.get(name, 0.0) + value for name, value in told.items()}
+            self.tally += 1
 
     def _measure(self) -> dict[str, str]:
         """A row of the history and a sample sheet; what of the row the progress bar shows."""
@@ -260,10 +274,11 @@ def resumed(args: A, method: str, free: set[str]) -> tuple[A, dict[str, Any] | N
 def update_ema(average: nn.Module, net: nn.Module, decay: float, step: int) -> None:
     """One step of the moving average (Polyak), quicker in the beginning."""
     decay = min(decay, (step + 1) / (step + 10))
-    for a, b in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
-        if a.is_floating_point():
-            a.lerp_(b, 1 - decay)
-        else:
+    pairs = list(zip(average.state_dict().values(), net.state_dict().values(), strict=True))
+    means, values = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
+    get_ema_multi_avg_fn(decay)(means, values, step)  # type: ignore[no-untyped-call]
+    for a, b in pairs:
+        if not a.is_floating_point():
             a.copy_(b)
 
 

@@ -1,0 +1,140 @@
+"""Whole pictures: the network, the cameras that a batch goes through, and the method that learns from pairs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("accelerate")
+
+import torch
+from torch.nn import functional as F  # noqa: N812 - its name everywhere
+from torch.utils.flop_counter import FlopCounterMode
+
+from foundation.errors import UsageError
+from train import networks
+from train.data import degrade_batch
+from train.data.degrade_batch import Dice
+from train.methods import picture as method
+from train.networks import picture
+from train.run import checkpoint
+
+
+def test_a_net_that_has_learned_nothing_enlarges():
+    x = torch.rand(2, 3, 24, 40)
+    luma, chroma = networks.build("picture16").eval()(x)
+    light = sum(part * x[:, i : i + 1] for i, part in enumerate(picture.LUMA))
+    assert torch.allclose(luma, F.interpolate(light, scale_factor=2.0, mode="bilinear"), atol=1e-6)
+    assert torch.allclose(chroma, picture.to_planes(F.interpolate(x, scale_factor=2.0))[1], atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "limit"), [("picture16", 1.4), ("picture24", 2.3), ("picture32", 3.7)])
+def test_cost_of_a_720p_picture(name, limit):
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        networks.build(name).eval()(torch.zeros(1, 3, 72, 80))
+    assert counter.get_total_flops() / 2e9 * 40 < limit  # billions of multiply-adds
+
+
+def test_what_is_far_away_changes_nothing():
+    """Tiles of a large picture may be drawn apart from each other."""
+    torch.manual_seed(0)
+    net = networks.build("picture16").eval()
+    torch.nn.init.normal_(net.head.weight)
+    x = torch.rand(1, 3, 64, 256)
+    whole, part = net(x)[0], net(x[..., :192])[0]
+    assert torch.allclose(whole[..., :128], part[..., :128], atol=1e-4)
+    assert not torch.allclose(whole[..., 300:384], part[..., 300:384], atol=1e-4)
+
+
+def test_planes_are_those_of_opencv():
+    import cv2
+
+    rgb = np.random.default_rng(0).integers(0, 256, (1, 3, 3), np.uint8).repeat(8, 0).repeat(4, 1)
+    luma, chroma = picture.to_planes(torch.from_numpy(rgb).permute(2, 0, 1)[None] / 255)
+    wanted = cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb)  # BT.601, full range
+    assert np.abs(255 * luma[0, 0].numpy() - wanted[..., 0]).max() < 1
+    assert np.abs(255 * chroma[0].numpy() + 128 - wanted[::2, ::2, [2, 1]].transpose(2, 0, 1)).max() < 1.1
+    assert torch.allclose(
+        picture.to_rgb(luma, chroma)[..., 4:8], torch.from_numpy(rgb[:, 4:8] / 255).permute(2, 0, 1).float(), atol=1e-5
+    )
+
+
+def test_each_picture_goes_through_a_camera_of_its_own():
+    photos = torch.rand(1, 3, 8, 8).repeat(6, 1, 8, 8)
+    dice = [Dice(6, photos.device, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    one, same, other = (degrade_batch.degrade(d, photos, 0.15) for d in dice)
+    assert one.shape == (6, 3, 32, 32)
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert len({float(p.mean()) for p in one}) == 6
+    assert 0 <= float(one.min()) <= float(one.max()) <= 1
+    assert torch.allclose(255 * one, (255 * one).round(), atol=1e-3)
+
+
+def test_compression_rounds_cosines_of_8x8_blocks():
+    x = torch.rand(1, 1, 16, 16)
+    fine, rough = (degrade_batch._rounded(x, torch.full((8, 8), step)) for step in (1e-6, 100.0))
+    assert torch.allclose(fine, x, atol=1e-4)
+    assert float(rough.abs().max()) == 0
+
+
+@pytest.mark.parametrize("moved", [(3, -5), (-4, 2), (0, 0)])
+def test_two_looks_at_the_same_are_not_apart(moved):
+    big = torch.rand(1, 1, 40, 40)
+    y, x = 10, 10
+    first, second = big[..., y : y + 20, x : x + 20], big[..., y + moved[0] :, x + moved[1] :][..., :20, :20]
+    assert float(method.apart(torch.cat([first, second]), moved)) == 0
+    assert float(method.apart(torch.cat([first, second]), (moved[0] + 1, moved[1]))) > 0.1
+
+
+@pytest.fixture
+def args(tmp_path, monkeypatch):
+    """Learns to invert soft pictures of bars."""
+    rng, pairs = np.random.default_rng(0), []
+    for h, w in ((80, 96), (40, 112), (112, 80), (96, 96)):
+        photo = rng.integers(0, 256, (h // 8, w // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+        pairs.append((photo, 255 - photo))
+    monkeypatch.setattr(method.picture_pairs, "load", lambda _, split: pairs if split == "train" else pairs[1:3])
+    return method.Args(
+        tmp_path, out=tmp_path / "run", net="picture16", steps=12, batch=2, crop=64, every=6, warmup=3, ema=0.8,
+        threads=1,
+    )  # fmt: skip
+
+
+def test_a_few_steps_lower_the_loss(args):
+    run = method.train(replace(args, lr=5e-3, follows=False))
+    assert run.history[-1]["total"] < 0.9 * run.history[0]["total"]
+    names = sorted(p.name for p in args.out.iterdir())
+    assert names == ["best.safetensors", "checkpoint.pt", "history.json", "report.html", "sheets"]
+    state = checkpoint.load(args.out / "best.safetensors")
+    assert state["args"]["method"] == "picture"
+    networks.build(state["args"]["net"]).load_state_dict(state["ema"])
+
+
+def test_resumed_equals_uninterrupted(args, tmp_path):
+    whole = method.train(replace(args, steps=4, every=2))
+    update = method.Run.update
+
+    def stop(self, batch):
+        if self.step == 3:
+            raise KeyboardInterrupt
+        return update(self, batch)
+
+    half = replace(args, out=tmp_path / "half", steps=4, every=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(method.Run, "update", stop)
+        with pytest.raises(KeyboardInterrupt):
+            method.train(half)
+    resumed = method.train(replace(half, resume=True))
+    for name, weight in whole.average.state_dict().items():
+        assert torch.equal(weight, resumed.average.state_dict()[name]), name
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"net": "munet24"}, "choose from picture24"), ({"crop": 100}, "multiple of 32"), ({"batch": 0}, "above 0")],
+)
+def test_arguments_that_cannot_work(args, wrong, said):
+    with pytest.raises(UsageError, match=said):
+        method.begin(replace(args, **wrong))
