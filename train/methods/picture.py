@@ -115,8 +115,9 @@ class Run(loop.Run):
         self.average = loop.averaged(self.net)
         gpu = self.device.type == "cuda"
         torch.backends.cudnn.benchmark = gpu  # every step has the same shapes
-        rates = {"lr": args.lr, "betas": (0.9, 0.99), "weight_decay": args.weight_decay}
-        self.optimiser = torch.optim.AdamW(self.net.parameters(), **rates, fused=gpu)
+        self.optimiser = torch.optim.AdamW(
+            self.net.parameters(), args.lr, (0.9, 0.99), weight_decay=args.weight_decay, fused=gpu
+        )
         self.parts = {"net": self.net, "ema": self.average, "optimiser": self.optimiser}
 
     def settings(self) -> dict[str, Any]:
@@ -126,12 +127,11 @@ class Run(loop.Run):
     def read(self, split: str) -> list[Picture]:
         """The pictures of a split on the device, small ones continued by their mirror image."""
         side, kept = self.args.crop + SHIFT, []
-        for pair in picture_pairs.load(self.args.pairs, split):
-            h, w = (max(0, side - n) for n in pair[0].shape[:2])
-            if h or w:
-                pair = tuple(np.pad(p, ((0, h), (0, w), (0, 0)), mode="symmetric") for p in pair)  # noqa: PLW2901
-            photo, drawing = (torch.from_numpy(np.asarray(p)).to(self.device) for p in pair)
-            kept.append((photo, drawing))
+        for photo, drawing in picture_pairs.load(self.args.pairs, split):
+            h, w = (max(0, side - n) for n in photo.shape[:2])
+            more = ((0, h), (0, w), (0, 0))
+            whole = [np.pad(p, more, mode="symmetric") if h or w else p for p in (photo, drawing)]
+            kept.append((torch.from_numpy(whole[0]).to(self.device), torch.from_numpy(whole[1]).to(self.device)))
         return kept
 
     def update(self, batch: list[int]) -> dict[str, Tensor]:
@@ -184,7 +184,7 @@ class Run(loop.Run):
         """PSNR and SSIM of the luma of people not trained on, through a bad camera; flicker of two such looks."""
         photos, drawings = self.held(HELD_OUT)
         twice = degrade(self.dice(2 * len(photos)), torch.cat([photos, photos]), 0.15)
-        luma = torch.cat([self.average(part)[0] for part in twice.split(8)]).clamp(0, 1)
+        luma = torch.cat([self.average(part)[0] for part in torch.split(twice, 8)]).clamp(0, 1)
         out, target = luma[: len(photos)], picture.to_planes(drawings)[0]
         return {
             "psnr": metrics.psnr(out, target), "ssim": metrics.ssim(out, target),

@@ -79,13 +79,14 @@ def _enlarge() -> Tensor:
 
 def to_planes(rgb: Tensor) -> tuple[Tensor, Tensor]:
     """(N, 3, 2h, 2w) RGB 0..1 -> luma (N, 1, 2h, 2w) 0..1, chroma (N, 2, h, w) -.5...5: BT.601, full range."""
-    red, green, blue = rgb.split(1, dim=1)
+    red, green, blue = torch.split(rgb, 1, dim=1)
     luma = RED * red + GREEN * green + BLUE * blue
     return luma, F.avg_pool2d(torch.cat([(blue - luma) / CHROMA[0], (red - luma) / CHROMA[1]], dim=1), 2)
 
 
 def to_rgb(luma: Tensor, chroma: Tensor) -> Tensor:
     """The way back, chroma enlarged bilinearly, clipped to 0..1."""
-    u, v = F.interpolate(chroma, scale_factor=2.0, mode="bilinear", align_corners=False).split(1, dim=1)
+    large = F.interpolate(chroma, scale_factor=2.0, mode="bilinear", align_corners=False)
+    u, v = torch.split(large, 1, dim=1)
     red, blue = luma + CHROMA[1] * v, luma + CHROMA[0] * u
     return torch.cat([red, (luma - RED * red - BLUE * blue) / GREEN, blue], dim=1).clamp(0, 1)
