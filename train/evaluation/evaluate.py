@@ -1,4 +1,8 @@
-"""``python -m train evaluate``: a style on held-out people (people.py), or against sketches (sketch_pairs.py)."""
+"""``python -m train evaluate``: how good a style is.
+
+A picture style on held-out photos (whole_pictures.py), a head style on held-out people (people.py) or against sketches
+(sketch_pairs.py).
+"""
 
 from __future__ import annotations
 
@@ -13,18 +17,20 @@ import engines.runtimes.openvino
 from engines import Engine
 from foundation import files
 from foundation.errors import UsageError
-from streamtoon import types
+from streamtoon.types import U8, Style
 from train import teachers
 from train.data.degrade_camera import FIXED_DEGRADATIONS
-from train.evaluation import people, sketch_pairs
+from train.evaluation import people, sketch_pairs, whole_pictures
+from train.evaluation.drawn_faces import FaceJudge
 from train.evaluation.people import Person
+from train.evaluation.vgg import Vgg
 from train.run import sample_sheet
 from train.style_folder.load_style import load_style
 
 
 @dataclass
 class Args:
-    """A style folder on the held-out people of a prepared folder: a table, a JSON file and a sheet to look at."""
+    """A style folder on held-out people or photos: a table, a JSON file and a sheet to look at."""
 
     style: Path
     """style folder that `export` wrote"""
@@ -32,16 +38,24 @@ class Args:
     """folder that `prepare` wrote: held-out people against the teacher, tone, landmarks, flicker"""
     pairs: Path | None = None
     """folder of photos/ and sketches/ with equal names: the style against the sketches, nothing is held out"""
+    photos: Path | None = None
+    """folder of photos (searched through), for a picture style: those held out, by the split of their names"""
     out: Path | None = None
-    """folder for evaluation.json and evaluation.png (with --crops)"""
+    """folder for evaluation.json and evaluation.png (with --crops or --photos)"""
     size: str = "200x250"
     """WIDTHxHEIGHT to compare --pairs at"""
     json: bool = False
     """print JSON instead of a table"""
     squeezenet: Path | None = None
     """weights of SqueezeNet 1.0 (.npz); without them feature distances are of a random network and called so"""
-    teacher: str = "ink"
-    """module of train.teachers that the style learned from"""
+    vgg: Path | None = None
+    """weights of VGG-16 (.npz) for the feature distance of --photos; without them it is left out"""
+    parser: Path | None = None
+    """ONNX file of a skin parser for --photos; without it skin is measured on the cheeks"""
+    limit: int = 0
+    """use at most so many of --photos, spread over all; 0 uses all"""
+    teacher: str | None = None
+    """module of train.teachers that the style learned from; by default ink, of a picture style that of its own name"""
     ink: tuple[int, int, int] = (0, 0, 0)
     """RGB of the darkest stroke, as given to `export`"""
     paper: tuple[int, int, int] = (255, 255, 255)
@@ -54,9 +68,14 @@ class Args:
 
 def evaluate(args: Args) -> dict[str, Any]:
     """Measure, print a table or JSON, write OUT/evaluation.json and, of people, OUT/evaluation.png."""
-    if (args.crops is None) == (args.pairs is None):
-        raise UsageError("give --crops (people, against the teacher) or --pairs (photos and sketches), one of them")
+    if sum(given is not None for given in (args.crops, args.pairs, args.photos)) != 1:
+        raise UsageError(
+            "give --photos (a picture style), --crops (people) or --pairs (photos and sketches), one of them"
+        )
     style = load_style(args.style)
+    if style.whole_picture != (args.photos is not None):
+        kind = "pictures; give --photos" if style.whole_picture else "heads; give --crops or --pairs"
+        raise UsageError(f"{args.style} draws {kind}")
     engine = engines.runtimes.openvino.load(style.onnx, precision="f32")
     try:
         if args.pairs is not None:
@@ -64,6 +83,9 @@ def evaluate(args: Args) -> dict[str, Any]:
             text = sketch_pairs.table(figures)
             if args.out is not None:
                 files.write_text(args.out / "evaluation.json", json.dumps(figures, indent=1))
+        elif args.photos is not None:
+            figures = on_photos(args, args.photos, engine, style)
+            text = whole_pictures.table(figures)
         else:
             figures = on_people(args, engine, style)
             text = people_table(figures)
@@ -73,17 +95,34 @@ def evaluate(args: Args) -> dict[str, Any]:
     return figures
 
 
-def on_people(args: Args, engine: Engine, style: types.Style) -> dict[str, Any]:
+def on_people(args: Args, engine: Engine, style: Style) -> dict[str, Any]:
     """The figures of --crops, written with their sheet to OUT."""
     if args.out is None:
         raise UsageError("--crops needs --out, a folder for the sheet and the figures")
-    draw = teachers.load(args.teacher)
+    draw = teachers.load(args.teacher or "ink")
     persons = people.read(args.crops or Path(), args.split)
     candidate = people.Candidate(engine, style.margin, args.ink, args.paper)
     found, rows = people.figures(candidate, persons, grouped(args, persons), draw)
-    figures = {"people": len(persons), "split": args.split} | found
-    files.write_text(args.out / "evaluation.json", json.dumps(figures, indent=1))
-    sample_sheet.write_png(args.out / "evaluation.png", sample_sheet.tile(rows))
+    return written(args.out, {"people": len(persons), "split": args.split} | found, rows)
+
+
+def on_photos(args: Args, photos: Path, engine: Engine, style: Style) -> dict[str, Any]:
+    """The figures of --photos, written with their sheet to OUT."""
+    if args.out is None:
+        raise UsageError("--photos needs --out, a folder for the sheet and the figures")
+    taught = teachers.load(args.teacher or style.name)
+    held = whole_pictures.held_out(photos, args.split, args.limit)
+    vgg = None if args.vgg is None else Vgg(args.vgg)
+    with FaceJudge(args.parser) as judge:
+        draw = whole_pictures.drawer(engine, style)
+        found, rows = whole_pictures.figures(held, style.lines, draw, lambda x: taught(x, None, None), judge, vgg=vgg)
+    return written(args.out, {"photos": len(held), "split": args.split} | found, rows)
+
+
+def written(out: Path, figures: dict[str, Any], rows: list[U8]) -> dict[str, Any]:
+    """The figures, when they and the sheet are in the folder."""
+    files.write_text(out / "evaluation.json", json.dumps(figures, indent=1))
+    sample_sheet.write_png(out / "evaluation.png", sample_sheet.tile(rows))
     return figures
 
 

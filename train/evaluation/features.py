@@ -87,8 +87,8 @@ def embed(net: SqueezeNet, pictures: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def distance(net: SqueezeNet, a: Tensor, b: Tensor) -> Tensor:
-    """Mean squared difference of unit-length features over four depths, as LPIPS without its learned weights."""
+def distance(net: nn.Module, a: Tensor, b: Tensor) -> Tensor:
+    """Mean squared difference of unit-length features over a net's depths, as LPIPS without its learned weights."""
     pairs = zip(net(a), net(b), strict=True)
     return torch.stack(
         [(F.normalize(x, dim=1) - F.normalize(y, dim=1)).square().sum(dim=1).mean() for x, y in pairs]

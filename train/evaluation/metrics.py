@@ -1,4 +1,4 @@
-"""How near a drawing is to the teacher's, by libraries: PSNR and SSIM (torchmetrics), MS-SSIM (pytorch-msssim)."""
+"""How near a drawing is to the teacher's, and what of the photo it keeps, by torchmetrics and pytorch-msssim."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torchmetrics.functional import pearson_corrcoef, spearman_corrcoef
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 _psnr: Any = peak_signal_noise_ratio
 _ssim: Any = structural_similarity_index_measure
+_pearson: Any = pearson_corrcoef
+_spearman: Any = spearman_corrcoef
 
 
 def psnr(out: Tensor, target: Tensor) -> float:
@@ -40,3 +43,13 @@ def slope(x: Tensor, y: Tensor) -> float:
     """Least-squares slope of ``y`` over ``x``, both (N,)."""
     x, y = x - x.mean(), y - y.mean()
     return float((x * y).sum() / torch.clamp((x * x).sum(), min=1e-9))
+
+
+def correlation(x: Tensor, y: Tensor) -> float:
+    """Pearson's r of ``x`` and ``y``, both (N,) float; nan where one of them is constant or N is below 2."""
+    return float(_pearson(x, y)) if len(x) > 1 and bool(x.std() > 0) and bool(y.std() > 0) else float("nan")
+
+
+def rank_correlation(x: Tensor, y: Tensor) -> float:
+    """Spearman's rho of ``x`` and ``y``, both (N,) float; nan where one of them is constant or N is below 2."""
+    return float(_spearman(x, y)) if len(x) > 1 and bool(x.std() > 0) and bool(y.std() > 0) else float("nan")
