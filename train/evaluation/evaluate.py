@@ -38,8 +38,8 @@ class Args:
     """folder that `prepare` wrote: held-out people against the teacher, tone, landmarks, flicker"""
     pairs: Path | None = None
     """folder of photos/ and sketches/ with equal names: the style against the sketches, nothing is held out"""
-    photos: Path | None = None
-    """folder of photos (searched through), for a picture style: those held out, by the split of their names"""
+    photos: tuple[Path, ...] = ()
+    """folders of photos (searched through), for a picture style: those held out, by the split of their names"""
     out: Path | None = None
     """folder for evaluation.json and evaluation.png (with --crops or --photos)"""
     size: str = "200x250"
@@ -55,7 +55,7 @@ class Args:
     limit: int = 0
     """use at most so many of --photos, spread over all; 0 uses all"""
     teacher: str | None = None
-    """module of train.teachers that the style learned from; by default ink, of a picture style that of its own name"""
+    """module of train.teachers that the style learned from; by default ink, or with --photos the style's name"""
     ink: tuple[int, int, int] = (0, 0, 0)
     """RGB of the darkest stroke, as given to `export`"""
     paper: tuple[int, int, int] = (255, 255, 255)
@@ -68,12 +68,12 @@ class Args:
 
 def evaluate(args: Args) -> dict[str, Any]:
     """Measure, print a table or JSON, write OUT/evaluation.json and, of people, OUT/evaluation.png."""
-    if sum(given is not None for given in (args.crops, args.pairs, args.photos)) != 1:
+    if sum(map(bool, (args.crops, args.pairs, args.photos))) != 1:
         raise UsageError(
             "give --photos (a picture style), --crops (people) or --pairs (photos and sketches), one of them"
         )
     style = load_style(args.style)
-    if style.whole_picture != (args.photos is not None):
+    if style.whole_picture != bool(args.photos):
         kind = "pictures; give --photos" if style.whole_picture else "heads; give --crops or --pairs"
         raise UsageError(f"{args.style} draws {kind}")
     engine = engines.runtimes.openvino.load(style.onnx, precision="f32")
@@ -83,8 +83,8 @@ def evaluate(args: Args) -> dict[str, Any]:
             text = sketch_pairs.table(figures)
             if args.out is not None:
                 files.write_text(args.out / "evaluation.json", json.dumps(figures, indent=1))
-        elif args.photos is not None:
-            figures = on_photos(args, args.photos, engine, style)
+        elif args.photos:
+            figures = on_photos(args, engine, style)
             text = whole_pictures.table(figures)
         else:
             figures = on_people(args, engine, style)
@@ -106,15 +106,15 @@ def on_people(args: Args, engine: Engine, style: Style) -> dict[str, Any]:
     return written(args.out, {"people": len(persons), "split": args.split} | found, rows)
 
 
-def on_photos(args: Args, photos: Path, engine: Engine, style: Style) -> dict[str, Any]:
+def on_photos(args: Args, engine: Engine, style: Style) -> dict[str, Any]:
     """The figures of --photos, written with their sheet to OUT."""
     if args.out is None:
         raise UsageError("--photos needs --out, a folder for the sheet and the figures")
-    taught = teachers.load(args.teacher or style.name)
-    held = whole_pictures.held_out(photos, args.split, args.limit)
+    taught = teachers.load(args.teacher or style.name, whole_picture=True)
+    held = whole_pictures.held_out(args.photos, args.split, args.limit)
     vgg = None if args.vgg is None else Vgg(args.vgg)
     with FaceJudge(args.parser) as judge:
-        draw = whole_pictures.drawer(engine, style)
+        draw = whole_pictures.drawer(engine, style.scale)
         found, rows = whole_pictures.figures(held, style.lines, draw, lambda x: taught(x, None, None), judge, vgg=vgg)
     return written(args.out, {"photos": len(held), "split": args.split} | found, rows)
 

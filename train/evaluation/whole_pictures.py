@@ -7,11 +7,11 @@ the clean photo at that size is the target. Beside the network stands the teache
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,9 +19,10 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from engines import Engine
 from foundation.errors import UsageError
-from streamtoon.image import colour
-from streamtoon.types import U8, Colour, Style
-from train.data import prepare
+from streamtoon.pipeline import whole_picture
+from streamtoon.pipeline.picture import drawn_size, frame_planes, network_input, resized
+from streamtoon.types import U8, Frame
+from train.data import photo_files
 from train.data.degrade_camera import FIXED_DEGRADATIONS, fixed
 from train.evaluation import drawn_faces, features, metrics, steadiness
 from train.evaluation.drawn_faces import FaceJudge, Kept, Seen
@@ -32,16 +33,15 @@ Draw = Callable[[U8], U8]  # (h, w, 3) uint8 RGB -> its drawing, (h, w, 3) uint8
 SHOWN: Final = 16  # photos on the sheet, at most
 SHOWN_PX: Final = 448  # side of what is shown of each, at 1:1, around its largest face
 MOVED: Final = 8  # photos whose films steadiness is measured on, at most
+LUMA: Final = torch.tensor((0.299, 0.587, 0.114)).view(1, 3, 1, 1)  # BT.601's
 
 
-def held_out(folder: Path, split: str, limit: int) -> list[Path]:
+def held_out(folders: Iterable[Path], split: str, limit: int) -> list[Path]:
     """The photos of a split by name, ``limit`` of them spread over all, or all for 0. Raises UsageError without one."""
-    if not folder.is_dir():
-        raise UsageError(f"photos folder {folder} is not there; give a folder of pictures")
-    photos = sorted(f for f in folder.rglob("*") if f.suffix.lower() in prepare.PICTURE_SUFFIXES)
-    held = [f for f in photos if prepare.split_of(f.name) == split]
+    photos = [file for folder in folders for file in photo_files.found(folder)]
+    held = [file for file in photos if photo_files.split_of(file.name) == split]
     if not held:
-        raise UsageError(f"{folder} holds no photo of the {split} split among its {len(photos)} pictures")
+        raise UsageError(f"none of the {len(photos)} photos is of the {split} split, which goes by their names")
     return spread(held, limit or len(held))
 
 
@@ -53,25 +53,19 @@ def spread(items: list[Path], most: int) -> list[Path]:
 
 def working(file: Path, lines: int) -> U8:
     """A photo at the size in which a style with ``lines`` draws it, (h, w, 3) uint8 RGB. Raises UsageError."""
-    photo = prepare.read_rgb(file)
+    photo = photo_files.read_rgb(file)
     if photo is None:
         raise UsageError(f"{file} cannot be read as a picture; remove it")
-    h, w = photo.shape[:2]
-    scale = min(1.5, (lines * lines * 16 / 9 / (w * h)) ** 0.5)
-    size = (max(64, round(w * scale / 16) * 16), max(64, round(h * scale / 16) * 16))
-    return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), np.uint8)
+    return resized(photo, drawn_size(photo.shape[1], photo.shape[0], lines))
 
 
-def drawer(engine: Engine, style: Style) -> Draw:
-    """The style's drawing of pictures at their working size, as the application makes it."""
+def drawer(engine: Engine, scale: int) -> Draw:
+    """The drawing of pictures at their working size, as the application makes it of a still."""
 
     def draw(picture: U8) -> U8:
-        h, w = picture.shape[:2]
-        small = cv2.resize(picture, (w // style.scale, h // style.scale), interpolation=cv2.INTER_AREA)
-        planes = engine(np.asarray(small, np.uint8)[None])[0]
-        chroma = planes[h:].reshape(2, h // 2, w // 2)
-        enlarged = [cv2.resize(plane, (w, h), interpolation=cv2.INTER_LINEAR) for plane in chroma]
-        return np.asarray(cv2.transform(cv2.merge([planes[:h], *enlarged]), colour.to_rgb(Colour("bt601", True))))
+        frame = Frame((picture,), "rgb24", 0, Fraction(0), still=True)
+        small = network_input(frame, (frame.width // scale, frame.height // scale))
+        return frame_planes(whole_picture.draw(engine, small[None], scale)[0], frame)[0]
 
     return draw
 
@@ -81,11 +75,11 @@ def figures(
 ) -> tuple[dict[str, Any], list[U8]]:
     """Every figure, and the rows of a sheet to look at: photo, drawing and teacher of some photos at 1:1.
 
-    lines: the style's. draw, teacher: what draws a photo at its working size. vgg: for the distance of features, of what
-    is on the sheet alone, since it is slow.
+    lines: the style's. draw, teacher: what draws a photo at its working size. vgg: for the distance of features, of
+    what is on the sheet alone, since it is slow.
     """
     near: dict[str, dict[str, list[dict[str, float]]]] = {k: defaultdict(list) for k in FIXED_DEGRADATIONS}
-    kept: dict[str, list[Kept]] = defaultdict(list)
+    kept: dict[str, list[Kept]] = {k: [] for k in ("everybody", "everybody, by the teacher", "dim light")}
     shown = set(spread(photos, SHOWN))
     columns: list[list[U8]] = []
     for number, file in enumerate(tqdm(photos, "photos")):
@@ -99,12 +93,13 @@ def figures(
             near[kind]["net, against its own clean drawing"].append(scores(drawn, own))
             near[kind]["teacher"].append(scores(teacher(bad), target))
             if kind == "dim":
-                kept["dim light"] += judge.kept(seen, drawn)
+                kept["dim light"] += judge.kept(judge.faces(bad), drawn)
         kept["everybody"] += judge.kept(seen, own)
         kept["everybody, by the teacher"] += judge.kept(seen, target)
         if file in shown:
             columns.append([_part(picture, seen) for picture in (photo, own, target)])
-    kept["darkest faces"] = [kept["everybody"][i] for i in drawn_faces.darkest_fifth(kept["everybody"])]
+    everybody = kept["everybody"]
+    kept["darkest faces"] = [everybody[i] for i in drawn_faces.darkest_fifth(everybody)]
     stills = [working(file, lines) for file in spread(photos, MOVED)]
     found: dict[str, Any] = {kind: {who: _means(all_) for who, all_ in by.items()} for kind, by in near.items()}
     if vgg is not None:
@@ -120,7 +115,7 @@ def figures(
 def scores(drawn: U8, target: U8) -> dict[str, float]:
     """PSNR of two (h, w, 3) uint8 RGB pictures, SSIM and MS-SSIM of their luma (BT.601)."""
     a, b = (_unit(picture) for picture in (drawn, target))
-    y, z = (_unit(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))[..., None]) for picture in (drawn, target))
+    y, z = ((picture * LUMA).sum(dim=1, keepdim=True) for picture in (a, b))
     return {"psnr": metrics.psnr(a, b), "ssim": metrics.ssim(y, z), "ms_ssim": float(metrics.similarity(y, z))}
 
 
@@ -131,7 +126,7 @@ def vgg_distance(vgg: Vgg, drawn: U8, target: U8) -> float:
 
 
 def _unit(picture: U8) -> Tensor:
-    return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+    return torch.tensor(picture).permute(2, 0, 1)[None].float() / 255
 
 
 def table(result: dict[str, Any]) -> str:
