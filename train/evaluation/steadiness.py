@@ -8,7 +8,7 @@ warping_error  mean (out_t - warp(out_t+1))^2, values 0..1 (Lai et al., ECCV 201
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Final
 
@@ -56,10 +56,9 @@ def rulers(seen: list[U8], drawn: list[U8]) -> dict[str, float]:
     }
 
 
-def measure(stills: list[U8], draw: Callable[[U8], U8]) -> dict[str, float]:
+def measure(stills: Iterable[U8], draw: Callable[[U8], U8]) -> dict[str, float]:
     """The mean figures of the drawings that ``draw`` makes of each still's film."""
-    films = [film(still) for still in stills]
-    found = [rulers(frames, [draw(frame) for frame in frames]) for frames in films]
+    found = [rulers(frames, [draw(frame) for frame in frames]) for frames in map(film, stills)]
     return {name: float(np.mean([figures[name] for figures in found])) for name in found[0]}
 
 
