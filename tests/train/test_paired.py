@@ -100,7 +100,10 @@ def test_the_clock_ends_a_run(args):
     [
         (["prepare", "--photos", "gone", "--out", "x"], "photos folder gone is not there"),
         (["pairs", "--crops", "gone", "--out", "x"], "gone is no prepared folder"),
-        (["pairs", "--crops", "gone", "--out", "x", "--teacher", "oil"], "no teacher 'oil'; choose from ink, wash"),
+        (
+            ["pairs", "--crops", "gone", "--out", "x", "--teacher", "oil"],
+            "no teacher 'oil'; choose from comic, ink, line, wash",
+        ),
         (["paired", "--pairs", "gone", "--out", "x"], "gone holds no train pairs"),
         (["paired", "--pairs", "gone", "--out", "x", "--net", "vgg"], "no net 'vgg'; choose from munet24"),
         (["paired", "--pairs", "gone", "--out", "x", "--steps", "0"], "must be above 0"),

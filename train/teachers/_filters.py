@@ -23,7 +23,7 @@ WHITE: Final = (0.950456, 1.0, 1.088754)  # D65
 def to_tensor(picture: U8) -> Tensor:
     """(h, w, 3) uint8 -> (3, h, w) float32 0..1, on the GPU where there is one."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.from_numpy(picture).to(device).permute(2, 0, 1).float().div_(255).contiguous()
+    return torch.from_numpy(np.ascontiguousarray(picture)).to(device).permute(2, 0, 1).float().div_(255).contiguous()
 
 
 def to_picture(planes: Tensor) -> U8:
