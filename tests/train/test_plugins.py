@@ -114,10 +114,12 @@ def test_help_tells_of_the_method_and_what_it_asks_for(installed):
 
 def test_names_of_our_own_and_unknown_ones():
     assert program.verbs() == (
-        "prepare", "pairs", "picture-pairs", "cyclegan", "engrave", "paired", "pix2pix", "export", "evaluate", "diagnose",
+        "prepare", "pairs", "picture-pairs",
+        "cyclegan", "engrave", "paired", "pix2pix",
+        "export", "evaluate", "diagnose",
     )  # fmt: skip
-    assert teachers.TEACHERS.names() == ("ink", "wash")
-    with pytest.raises(UsageError, match="there is no teacher 'oil'; choose from ink, wash"):
+    assert teachers.TEACHERS.names() == ("comic", "ink", "line", "wash")
+    with pytest.raises(UsageError, match="there is no teacher 'oil'; choose from comic, ink, line, wash"):
         teachers.load("oil")
 
 
