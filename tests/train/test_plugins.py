@@ -115,7 +115,7 @@ def test_help_tells_of_the_method_and_what_it_asks_for(installed):
 def test_names_of_our_own_and_unknown_ones():
     assert program.verbs() == (
         "prepare", "pairs", "picture-pairs",
-        "cyclegan", "engrave", "paired", "pix2pix",
+        "cyclegan", "engrave", "paired", "picture", "pix2pix",
         "export", "evaluate", "diagnose",
     )  # fmt: skip
     assert teachers.TEACHERS.names() == ("comic", "ink", "line", "wash")
