@@ -1,7 +1,8 @@
 """Where people are in a whole picture: selfie segmentation, steadied over time, brought to the picture's own edges.
 
 The network is MediaPipe's general selfie segmentation (256 x 256, 0.1 M parameters), run by OpenVINO. What it says is
-coarse and trembles. So it is averaged over time where the picture stands still, then fitted to the luma by a guided
+coarse and trembles, and it is at its best with one person in a square picture. So a square around each known face is
+looked at too, what is said is averaged over time where the picture stands still, then fitted to the luma by a guided
 filter (He, Sun, Tang: Guided Image Filtering, IEEE TPAMI 35(6), 2013), computed on a small grid with its coefficients
 enlarged (He, Sun: Fast Guided Filter, arXiv 1505.00996, 2015): edges of the matte come to lie on edges of the picture.
 """
@@ -36,13 +37,15 @@ KEEP: Final = 0.88  # of the old matte where nothing changed
 CHANGE_DECAY: Final = 0.5  # share of a change that still counts a frame later: nothing old stays in what moved
 JUMP_KEEP: Final = 0.6  # of the old matte at most where the network changed its mind; larger values leave ghosts
 
-LOOK_FACES: Final = 6.0  # side of the square around a face that is looked at, in face widths
+LOOK_FACES: Final = 8.0  # side of the square around a face that is looked at, in face widths
 LOOK_SHARE: Final = 0.8  # of the picture, from which such a square shows nothing that the whole does not
 LOOK_RIM: Final = 0.15  # of its side, over which it gives way to the whole picture's answer
 LOOK_AGAIN: Final = 0.08  # of its side, by which a face may move before its square does: a still head has a still matte
 MIN_LOOK_PX: Final = 16  # smaller squares show nobody
 MAX_LOOKS: Final = 4  # a frame: each takes as long as the whole picture
-DOUBT: Final = 0.25  # what the whole picture says beyond all squares counts from here on only
+WHOLE_WEIGHT: Final = 0.35  # of the whole picture's answer within a square: it decides where the look does not know
+DOUBT: Final = (0.25, 0.8)  # beyond the squares the whole picture's answer counts from here on: at least, at most
+DOUBT_RISE: Final = 6.0  # of that, by what it sees within the squares and the looks do not, in parts of the people
 
 Box = tuple[int, int, int, int]  # x0 y0 x1 y1, px of the picture
 
@@ -79,8 +82,8 @@ class PersonMatte:
                      a square picture: it looks at a square around each face too, and fails less for it
         frame_width  width in px of the frame ``faces`` are measured in; None where it is that of ``luma``
         """
-        step = max(1, round(math.sqrt(luma.size / GRID_PX)))
-        guide = _shrunk(luma, step, step)
+        step = max(1, min(round(math.sqrt(luma.size / GRID_PX)), *luma.shape))
+        guide = _shrunk(luma, step)
         scale = picture.shape[1] / (frame_width or luma.shape[1])
         self._looks = _looks([face.box * scale for face in faces], picture.shape[:2], self._looks)
         found = self._whole_and_looks(picture, guide.shape)
@@ -103,8 +106,8 @@ class PersonMatte:
 
     def _people(self, picture: U8, size: tuple[int, int]) -> F32:
         """The network's answer, (h, w) float32, 0..1, in ``size``, (w, h)."""
-        h, w = picture.shape[:2]
-        seen = np.asarray(cv2.resize(_shrunk(picture, w // NET_PX, h // NET_PX), (NET_PX, NET_PX)), np.uint8)
+        small = _shrunk(picture, min(picture.shape[:2]) // NET_PX)
+        seen = np.asarray(cv2.resize(small, (NET_PX, NET_PX)), np.uint8)
         self._request.infer([seen[None]], share_inputs=True)
         return np.asarray(cv2.resize(self._request.get_output_tensor(0).data, size), np.float32)
 
@@ -122,8 +125,11 @@ class PersonMatte:
             people = self._people(np.ascontiguousarray(picture[y0:y1, x0:x1]), window.shape[::-1])
             np.maximum(looked[place], people * window, out=looked[place])
             np.maximum(cover[place], window, out=cover[place])
-        sure = np.maximum((whole - DOUBT) / (1 - DOUBT), 0)
-        return np.asarray(looked + sure * (1 - cover), np.float32)
+        excess = float(np.maximum(whole * cover - looked, 0).sum() / (looked.sum() + 1))
+        doubt = min(DOUBT[0] + DOUBT_RISE * excess, DOUBT[1])
+        beyond = np.maximum((whole - doubt) * (1 / (1 - doubt)), 0)
+        within = cover * whole * WHOLE_WEIGHT + looked * (1 - WHOLE_WEIGHT)
+        return np.asarray(within + (1 - cover) * beyond, np.float32)
 
     def _steady(self, found: F32, guide: U8) -> F32:
         """``found`` mixed with the matte before where ``guide`` is as it was; remembered."""
@@ -183,14 +189,13 @@ def _window(shape: tuple[int, ...], upright: tuple[bool, bool], across: tuple[bo
     return np.asarray(np.outer(*ramps), np.float32)
 
 
-def _shrunk(picture: U8, across: int, down: int) -> U8:
-    """``picture`` over ``across`` and ``down``: whole blocks, a broken number takes several times as long."""
+def _shrunk(picture: U8, step: int) -> U8:
+    """``picture`` over ``step``: whole blocks, since a broken number takes several times as long."""
     h, w = picture.shape[:2]
-    across, down = max(1, min(across, w)), max(1, min(down, h))
-    if across == down == 1:
+    if step < 2 or step > min(h, w):
         return picture
-    blocks = (w // across, h // down)
-    part = picture[: blocks[1] * down, : blocks[0] * across]
+    blocks = (w // step, h // step)
+    part = picture[: blocks[1] * step, : blocks[0] * step]
     return np.asarray(cv2.resize(part, blocks, interpolation=cv2.INTER_AREA), np.uint8)
 
 
