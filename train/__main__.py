@@ -91,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
-        print(f"train: {stop or 'stopped'}", file=sys.stderr)
+        print(f"train: {str(stop) or 'stopped'}", file=sys.stderr)
         return 130
     return 0
 
