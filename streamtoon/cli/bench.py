@@ -71,7 +71,7 @@ def _live(args: argparse.Namespace, inputs: list[str]) -> Any:
     with closing(Progress("measuring")) as progress:
         return bench_live(
             next(iter(inputs), None),
-            lambda meter: _live_toon(args, meter),
+            lambda meter: _live_toon(args, region=args.region, meter=meter),
             seconds=args.seconds,
             fps=args.fps,
             threads=args.threads,
@@ -80,15 +80,18 @@ def _live(args: argparse.Namespace, inputs: list[str]) -> Any:
 
 
 def _flicker(args: argparse.Namespace, inputs: list[str]) -> Any:
+    from streamtoon import style_folder
     from streamtoon.bench.flicker import flicker
 
+    # a picture style's drawing is measured all over, not what a call shows of it
+    region = "frame" if args.region is None and style_folder.load(args.style).whole_picture else args.region
     # each film gets a toon of its own, from the same engine: which one that is, is told once
     with console.each_line_once(), closing(Progress("measuring")) as progress:
-        return flicker(inputs, lambda: _live_toon(args), progress)
+        return flicker(inputs, lambda: _live_toon(args, region=region), progress)
 
 
-def _live_toon(args: argparse.Namespace, meter: Meter | None = None) -> Toon:
-    return toon(args, workload="live", private=True, region=args.region, background=args.background, meter=meter)
+def _live_toon(args: argparse.Namespace, *, region: str | None, meter: Meter | None = None) -> Toon:
+    return toon(args, workload="live", private=True, region=region, background=args.background, meter=meter)
 
 
 def _engines(args: argparse.Namespace, inputs: list[str]) -> Any:

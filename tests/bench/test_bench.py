@@ -1,7 +1,20 @@
 import json
+from fractions import Fraction
 
+import numpy as np
+import pytest
+
+from streamtoon import sinks
+from streamtoon import style_folder as style_folder_reader
+from streamtoon.bench import flicker
 from streamtoon.cli.main import main
+from streamtoon.errors import UsageError
+from streamtoon.film.encoder import Encoding
 from streamtoon.pipeline.timings import VERBS
+from streamtoon.pipeline.toon import Toon
+from streamtoon.privacy.guard import Guard
+from streamtoon.types import Frame
+from tests.whole_pictures import Copy
 
 
 def test_bench_has_the_promised_keys(moved_film, capsys):
@@ -31,27 +44,87 @@ def test_bench_live_has_the_promised_keys(moved_film, capsys):
     assert 0 < result["latency_ms"]["p50"] <= result["latency_ms"]["p99"]
 
 
+@pytest.fixture
+def brief(monkeypatch):
+    """The portrait's own clip is 14 frames long."""
+    monkeypatch.setattr(flicker, "EXACT_CLIP", "portrait:14@1280x720")
+
+
+@pytest.mark.usefixtures("brief")
 def test_bench_flicker_has_the_promised_keys(moved_film, capsys):
     assert main(["bench", "flicker", "-i", str(moved_film), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert set(result) == {"exact_flow", "clips"}
-    assert set(result["exact_flow"]) == set(result["clips"]["portrait.mp4"]) == {"net", "pipeline"}
-    assert all(v > 0 for v in [*result["exact_flow"].values(), *result["clips"]["portrait.mp4"].values()])
+    assert set(result) == {"exact_flow", "clips", "median", "maximum"}
+    assert set(result["exact_flow"]) == {"net", "pipeline"}
+    clip = result["clips"]["portrait.mp4"]
+    assert set(clip) == {"net", "pipeline", "frame", "still"}
+    assert result["median"] == result["maximum"] == {k: v for k, v in clip.items() if v is not None}
+    assert all(v > 0 for v in [*result["exact_flow"].values(), clip["net"], clip["pipeline"], clip["frame"]])
 
 
-def test_bench_flicker_wants_a_face(tmp_path, capsys):
-    from fractions import Fraction
+@pytest.fixture
+def wall(tmp_path):
+    """A film of a wall: ``wall(change)``, 14 frames whose right half is ``change(index)`` levels lighter."""
 
-    import numpy as np
+    def make(change):
+        (tmp_path / "wall.mp4").unlink(missing_ok=True)
+        lumas = []
+        for index in range(14):
+            lumas.append(np.full((180, 320), 100, np.uint8))
+            lumas[-1][:, 160:] += np.uint8(change(index))
+        return write(tmp_path / "wall.mp4", lumas)
 
-    from streamtoon import sinks
-    from streamtoon.privacy.guard import Guard
-    from streamtoon.types import Frame
+    return make
 
-    wall = tmp_path / "wall.mp4"
-    planes = tuple(np.full(shape, 120, np.uint8) for shape in ((180, 320), (90, 160), (90, 160)))
-    with sinks.open(str(wall), sinks.Options(rate=Fraction(30))) as send:
-        for i in range(14):
-            send(Guard(private=False)(Frame(planes, "yuv420p", i, Fraction(i, 30)), None, 0))
-    assert main(["bench", "flicker", "-i", str(wall)]) == 2
+
+def write(film, lumas):
+    chroma = (np.full((90, 160), 128, np.uint8),) * 2
+    lossless = Encoding(encoder="libx264", crf=0, preset="ultrafast")
+    with sinks.open(str(film), sinks.Options(rate=Fraction(30), encoding=lossless)) as send:
+        for i, luma in enumerate(lumas):
+            send(Guard(private=False)(Frame((luma, *chroma), "yuv420p", i, Fraction(i, 30)), None, 0))
+    return film
+
+
+@pytest.mark.usefixtures("brief")
+def test_bench_flicker_wants_a_face_for_a_head_style(wall, capsys):
+    assert main(["bench", "flicker", "-i", str(wall(lambda _: 0))]) == 2
     assert "flicker is measured on a face" in capsys.readouterr().err
+
+
+class Contrast(Copy):
+    """Draws twice the contrast, and 3 levels lighter every other time: the flicker of a known size."""
+
+    def paint(self, drawn):
+        drawn = np.clip((drawn.astype(int) - 100) * 2 + 100, 0, 255)
+        return np.uint8(drawn + 3 * (len(self.shapes) // 2 % 2))  # net and pipeline draw each frame once
+
+
+@pytest.fixture
+def picture_toon(style_folder, brief):
+    """Makes toons of a picture style drawn by an engine."""
+    style = style_folder_reader.load(str(style_folder(output="yuv", scale=2, lines=360, region="frame")))
+    return lambda engine: Toon(style, engine())
+
+
+def test_flicker_of_a_picture_style_is_that_of_its_drawing(wall, picture_toon):
+    film = str(wall(lambda index: 40 * (index % 2)))
+    result = flicker.flicker([film], lambda: picture_toon(Copy))
+    assert result.exact_flow["pipeline"] == result.exact_flow["net"] < 2
+    clip = result.clips["wall.mp4"]
+    assert clip["net"] is clip["pipeline"] is None  # nobody's face
+    assert clip["frame"] == clip["net_frame"] == pytest.approx(1, abs=0.1)
+    assert clip["still"] is None or clip["still"] < 1.2
+    assert result.maximum["frame"] == clip["frame"]
+    assert "maximum" in result.as_table()
+
+
+def test_twice_the_contrast_is_twice_the_change_and_restless_where_the_film_is_still(wall, picture_toon):
+    film = str(wall(lambda index: 40 * (index % 2)))
+    clip = flicker.flicker([film], lambda: picture_toon(Contrast)).clips["wall.mp4"]
+    assert clip["frame"] > 1.8
+    still = wall(lambda index: index % 2)
+    clip = flicker.flicker([str(still)], lambda: picture_toon(Contrast)).clips["wall.mp4"]
+    assert clip["still"] == clip["frame"] > 4
+    with pytest.raises(UsageError, match="nothing that is drawn moves"):
+        flicker.flicker([str(wall(lambda _: 0))], lambda: picture_toon(Copy))
