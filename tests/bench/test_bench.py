@@ -14,11 +14,12 @@ from streamtoon.pipeline.timings import VERBS
 from streamtoon.pipeline.toon import Toon
 from streamtoon.privacy.guard import Guard
 from streamtoon.types import Frame
+from tests import picture_styles
 from tests.whole_pictures import Copy
 
 
 def test_bench_has_the_promised_keys(moved_film, capsys):
-    assert main(["bench", "-i", str(moved_film), "--json"]) == 0
+    assert main(["bench", "-i", str(moved_film), "--style", "engraving", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert {"engine", "device", "fps", "ms", "peak_mb", "ratio_to_transcode", "frames"} <= set(result)
     assert set(result["ms"]) == {"read", "find", "crop", "draw", "matte", "blend", "write"}
@@ -35,7 +36,7 @@ def test_bench_prints_a_table(moved_film, capsys):
 
 
 def test_bench_live_has_the_promised_keys(moved_film, capsys):
-    assert main(["bench", "live", "-i", str(moved_film), "--seconds", "2", "--json"]) == 0
+    assert main(["bench", "live", "-i", str(moved_film), "--style", "engraving", "--seconds", "2", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert {"new_fps", "dropped", "latency_ms", "cores", "ms", "peak_mb"} <= set(result)
     assert {"p50", "p95", "p99"} <= set(result["latency_ms"])
@@ -44,15 +45,29 @@ def test_bench_live_has_the_promised_keys(moved_film, capsys):
     assert 0 < result["latency_ms"]["p50"] <= result["latency_ms"]["p99"]
 
 
+@pytest.mark.parametrize("what", ["convert", "live"])
+def test_bench_of_a_picture_style_has_the_same_keys(what, moved_film, tmp_path, capsys):
+    style = picture_styles.write(tmp_path / "fake", lines=240)
+    line = ["bench", what, "-i", str(moved_film), "--style", str(style), "--json"]
+    assert main([*line, "--seconds", "1"] if what == "live" else line) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert set(result["ms"]) >= {"read", "find", "crop", "draw", "blend", "write"}
+    assert all(v > 0 for v in result["ms"].values())
+    if what == "convert":
+        assert result["ratio_to_transcode"] > 0
+    else:
+        assert {"p50", "p95", "p99"} <= set(result["latency_ms"])
+
+
 @pytest.fixture
 def brief(monkeypatch):
-    """The portrait's own clip is 14 frames long."""
-    monkeypatch.setattr(flicker, "EXACT_CLIP", "portrait:14@1280x720")
+    """The portrait's own clip is 12 frames long, which makes one pair that counts."""
+    monkeypatch.setattr(flicker, "EXACT_CLIP", "portrait:12@1280x720")
 
 
 @pytest.mark.usefixtures("brief")
 def test_bench_flicker_has_the_promised_keys(moved_film, capsys):
-    assert main(["bench", "flicker", "-i", str(moved_film), "--json"]) == 0
+    assert main(["bench", "flicker", "-i", str(moved_film), "--style", "engraving", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert set(result) == {"exact_flow", "clips", "median", "maximum"}
     assert set(result["exact_flow"]) == {"net", "pipeline"}
@@ -66,13 +81,12 @@ def test_bench_flicker_has_the_promised_keys(moved_film, capsys):
 def wall(tmp_path):
     """A film of a wall: ``wall(change)``, 14 frames whose right half is ``change(index)`` levels lighter."""
 
-    def make(change):
-        (tmp_path / "wall.mp4").unlink(missing_ok=True)
+    def make(change, name="wall.mp4"):
         lumas = []
         for index in range(14):
             lumas.append(np.full((180, 320), 100, np.uint8))
             lumas[-1][:, 160:] += np.uint8(change(index))
-        return write(tmp_path / "wall.mp4", lumas)
+        return str(write(tmp_path / name, lumas))
 
     return make
 
@@ -88,7 +102,7 @@ def write(film, lumas):
 
 @pytest.mark.usefixtures("brief")
 def test_bench_flicker_wants_a_face_for_a_head_style(wall, capsys):
-    assert main(["bench", "flicker", "-i", str(wall(lambda _: 0))]) == 2
+    assert main(["bench", "flicker", "-i", wall(lambda _: 0), "--style", "engraving"]) == 2
     assert "flicker is measured on a face" in capsys.readouterr().err
 
 
@@ -108,8 +122,7 @@ def picture_toon(style_folder, brief):
 
 
 def test_flicker_of_a_picture_style_is_that_of_its_drawing(wall, picture_toon):
-    film = str(wall(lambda index: 40 * (index % 2)))
-    result = flicker.flicker([film], lambda: picture_toon(Copy))
+    result = flicker.flicker([wall(lambda index: 40 * (index % 2))], lambda: picture_toon(Copy))
     assert result.exact_flow["pipeline"] == result.exact_flow["net"] < 2
     clip = result.clips["wall.mp4"]
     assert clip["net"] is clip["pipeline"] is None  # nobody's face
@@ -120,11 +133,9 @@ def test_flicker_of_a_picture_style_is_that_of_its_drawing(wall, picture_toon):
 
 
 def test_twice_the_contrast_is_twice_the_change_and_restless_where_the_film_is_still(wall, picture_toon):
-    film = str(wall(lambda index: 40 * (index % 2)))
-    clip = flicker.flicker([film], lambda: picture_toon(Contrast)).clips["wall.mp4"]
-    assert clip["frame"] > 1.8
-    still = wall(lambda index: index % 2)
-    clip = flicker.flicker([str(still)], lambda: picture_toon(Contrast)).clips["wall.mp4"]
-    assert clip["still"] == clip["frame"] > 4
+    films = [wall(lambda index: 40 * (index % 2), "moves.mp4"), wall(lambda index: index % 2, "still.mp4")]
+    moves, still = flicker.flicker(films, lambda: picture_toon(Contrast)).clips.values()
+    assert moves["frame"] > 1.8
+    assert still["still"] == still["frame"] > 4
     with pytest.raises(UsageError, match="nothing that is drawn moves"):
-        flicker.flicker([str(wall(lambda _: 0))], lambda: picture_toon(Copy))
+        flicker.flicker([wall(lambda _: 0)], lambda: picture_toon(Copy))
