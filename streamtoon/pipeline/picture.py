@@ -51,6 +51,13 @@ def network_input(frame: Frame, size: Size) -> U8:
     return np.asarray(cv2.transform(yuv, colour.to_rgb(Colour("bt601", full_range=frame.colour.full_range))), np.uint8)
 
 
+def frame_luma(frame: Frame, size: Size) -> U8:
+    """(h, w) uint8: the frame's luma, or its grey, in ``size``."""
+    if frame.layout == "rgb24":
+        return np.asarray(cv2.cvtColor(resized(frame.planes[0], size), cv2.COLOR_RGB2GRAY), np.uint8)
+    return resized(frame.planes[0], size)
+
+
 def network_planes(drawn: U8) -> tuple[U8, U8, U8]:
     """Y (h, w), u and v (h / 2, w / 2) of (h * 3 / 2, w) uint8, planes in one sheet as I420 lays them; not copied."""
     rows, w = drawn.shape

@@ -1,7 +1,8 @@
 """Milliseconds per verb.
 
 Beside the verbs of a frame's way three rows stand for parts of blending that run on their own: ``check`` (privacy's
-look at what was drawn), ``steady`` (the temporal filter of drawings) and ``matte`` (where a drawing stands).
+look at what was drawn), ``steady`` (the temporal filter of drawings, or of a picture network's input) and ``matte``
+(where a drawing stands; of whole pictures it is made beside ``draw``).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from engines import MAX_BATCH
-from streamtoon.privacy.drawn_check import differs_from_photo, hides_face
+from streamtoon.privacy.drawn_check import differs_from_photo, hides_face, hides_picture
 from streamtoon.types import U8, Background, Chosen, Crop, Face, Frame, Region
 
 HOLD_SECONDS: Final = Fraction(1, 2)  # for which the last drawn picture stands in for one that may not leave
@@ -61,9 +61,14 @@ class Policy:
         return PICTURE_FIND_FRAMES if self.drawn_unseen else 1
 
     @property
+    def all_drawn(self) -> bool:
+        """Whether the drawing stands everywhere, and no sample of the frame is left."""
+        return self.region == "frame" or self.background == "draw"
+
+    @property
     def drawn_unseen(self) -> bool:
-        """Whether people are drawn though nobody found them: faces only tell what is to be drawn larger."""
-        return self.picture and (self.region == "frame" or (self.region == "person" and self.background != "keep"))
+        """Whether nobody can be seen who was not found: faces only tell what is to be drawn larger."""
+        return self.picture and (self.all_drawn or (self.region == "person" and self.background != "keep"))
 
     @property
     def look_in_parts(self) -> bool:
@@ -91,6 +96,10 @@ class Policy:
     def in_doubt(self, faces: list[Face]) -> bool:
         """Whether a face may be elsewhere than where it would be drawn, and would then be seen."""
         return self.careful and any(not f.found or abs(f.roll) > MAX_ROLL_DEGREES for f in faces)
+
+    def picture_hidden(self, pictures: list[U8], drawn: list[U8]) -> bool:
+        """Whether drawings, (h, w) uint8 luma, hide ``pictures``, (h', w', 3) uint8 RGB; see ``drawn_check``."""
+        return all(hides_picture(photo, luma) for photo, luma in zip(pictures, drawn, strict=True))
 
     def hidden(self, heads: list[Crop], drawn_heads: list[U8], scene: list[Crop], drawn_scene: list[U8]) -> bool:
         """Whether the drawings, (h, w, 4) uint8 RGBA a crop, hide what was photographed; see ``drawn_check``."""

@@ -42,7 +42,8 @@ def make_toon(
     engine        "auto" or an engine's name, with or without an option: "tensorrt:int8"
     threads       the CPU threads a workflow may use; None for one a core
     workload      "film": drawing gets half the threads, the rest read, find and code; "still" and "live": it gets all.
-                  "live" also steadies the crops and their drawings from frame to frame
+                  "live" also steadies the crops and their drawings from frame to frame; of a picture style "film"
+                  does so too
     start_on_cpu  "auto" draws on the CPU at once and changes to a faster engine when that one is ready
     region        face, head, person or frame; None for the style's
     background    keep, paper, blur, draw, or a (h, w, 3) uint8 RGB picture; None for the style's
@@ -69,7 +70,7 @@ def make_toon(
         background=background,  # type: ignore[arg-type]
         private=private,
         hold=hold,
-        steady=workload == "live",
+        steady=workload == "live" or (workload == "film" and chosen.whole_picture),
         faces=faces,
         meter=meter,
     )
