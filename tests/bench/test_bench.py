@@ -1,5 +1,8 @@
 import json
 
+import pytest
+
+from streamtoon.bench import flicker
 from streamtoon.cli.main import main
 from streamtoon.pipeline.timings import VERBS
 
@@ -31,6 +34,12 @@ def test_bench_live_has_the_promised_keys(moved_film, capsys):
     assert 0 < result["latency_ms"]["p50"] <= result["latency_ms"]["p99"]
 
 
+@pytest.fixture
+def brief(monkeypatch):
+    monkeypatch.setattr(flicker, "EXACT_CLIP", "portrait:24@1280x720")
+
+
+@pytest.mark.usefixtures("brief")
 def test_bench_flicker_has_the_promised_keys(moved_film, capsys):
     assert main(["bench", "flicker", "-i", str(moved_film), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -39,6 +48,7 @@ def test_bench_flicker_has_the_promised_keys(moved_film, capsys):
     assert all(v > 0 for v in [*result["exact_flow"].values(), *result["clips"]["portrait.mp4"].values()])
 
 
+@pytest.mark.usefixtures("brief")
 def test_bench_flicker_wants_a_face(tmp_path, capsys):
     from fractions import Fraction
 
