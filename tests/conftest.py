@@ -12,11 +12,15 @@ import numpy as np
 import picture_styles
 import pytest
 
+from foundation.cores import available_cores
 from streamtoon import style_folder as styles
 from streamtoon.sources import portrait as source
 from streamtoon.types import Frame
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+
+# torch here and in programs started here: small networks learn no quicker with more, on a busy machine far slower
+os.environ.setdefault("OMP_NUM_THREADS", str(min(2, available_cores())))
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started with & in a script; programs started here inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,6 +9,7 @@ import av
 import pytest
 
 from streamtoon.cli.main import main
+from streamtoon.workflows import demo
 
 
 def streamtoon(*arguments, **options):
@@ -148,11 +149,13 @@ def test_models_are_listed(capsys):
     assert capsys.readouterr().out.count("ready ") == 4
 
 
-def test_demo(tmp_path, capsys):
+def test_demo(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(demo, "CLIP_FRAMES", 24)
+    monkeypatch.setattr(demo, "CLIP_SIZE", (640, 360))
     assert main(["demo", "-o", str(tmp_path / "d")]) == 0
     out = capsys.readouterr().out
     assert "openvino" in out
     assert {p.name for p in (tmp_path / "d").iterdir()} == {"drawn.mp4", "before-after.png"}
     with av.open(str(tmp_path / "d" / "drawn.mp4")) as c:
-        assert sum(1 for _ in c.decode(video=0)) == 150
+        assert sum(1 for _ in c.decode(video=0)) == 24
     assert (tmp_path / "d" / "before-after.png").stat().st_size > 100_000

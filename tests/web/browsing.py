@@ -142,11 +142,13 @@ def shown(page):
 def new_pictures(page, count):
     """Wait until the video element has presented ``count`` new pictures; how many a second there were."""
     return page.evaluate(
-        """(count) => new Promise((done) => { const v = document.getElementById('live-video'); let n = 0, from;
+        """([count, patience]) => new Promise((done, fail) => { let n = 0, from;
+        const v = document.getElementById('live-video');
+        setTimeout(() => fail(new Error(`${n} new pictures in ${patience} ms`)), patience);
         const next = (now) => { from ??= now; if (n++ < count) v.requestVideoFrameCallback(next);
           else done(1000 * count / (now - from)); };
         v.requestVideoFrameCallback(next); })""",
-        count,
+        [count, 2 * PATIENCE],
     )
 
 
