@@ -48,8 +48,8 @@ class DeployedPlanes(nn.Module):
         with torch.no_grad():
             first.weight.div_(255)
             head.weight.mul_(255)
-            head.bias.mul_(255)  # type: ignore[union-attr]
-            head.bias[16:] += 128  # type: ignore[index]
+            head.bias.mul_(255)
+            head.bias[16:] += 128
         for weight in (*self.net.parameters(), self.net.enlarge):
             weight.data = weight.data.half().float()
 
