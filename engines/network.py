@@ -15,6 +15,7 @@ U8 = npt.NDArray[np.uint8]
 
 MAX_BATCH: Final = 8
 STEP: Final = 8  # height and width of a whole picture are multiples of it
+KEPT_SHAPES: Final = 3  # that an engine keeps something for: whole pictures, faces drawn again, what came before
 SCALES: Final = (1, 2)  # drawn size over input size
 TRIED_PX: Final = 64  # side of the picture by which a reader of networks finds the scale
 
