@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -43,11 +43,14 @@ class Network:
         if self.whole_picture and any(side % STEP or not side for side in pictures.shape[1:3]):
             raise EngineError(f"pictures are {pictures.shape}; their height and width must be multiples of {STEP}")
 
+    def drawn(self, h: int, w: int) -> tuple[int, ...]:
+        """Sides of the drawing of one picture of h x w px; the scale must be known."""
+        return (3 * self.scale * h // 2, self.scale * w) if self.whole_picture else (h, w, 4)
+
     def check_drawn(self, pictures: U8, drawn: U8) -> None:
         """Raise EngineError unless ``drawn`` is what such a network makes of ``pictures``."""
-        count, h, w, _ = pictures.shape
-        scales = (self.scale,) if self.scale else SCALES
-        allowed = [(count, 3 * s * h // 2, s * w) for s in scales] if self.whole_picture else [(count, h, w, 4)]
+        known = [self] if self.scale else [replace(self, scale=scale) for scale in SCALES]
+        allowed = [(len(pictures), *one.drawn(*pictures.shape[1:3])) for one in known]
         if drawn.dtype != np.uint8 or drawn.shape not in allowed:
             wanted = " or ".join(map(str, allowed))
             raise EngineError(f"the network drew {drawn.dtype} {drawn.shape} of {pictures.shape}, not uint8 {wanted}")
