@@ -32,6 +32,11 @@ class Network:
     size: int
     scale: int = 1
 
+    def __str__(self) -> str:
+        if self.whole_picture:
+            return "draws whole pictures" + ("", " as large as they are", " twice as large")[self.scale]
+        return f"draws crops of {self.size} px"
+
     @property
     def whole_picture(self) -> bool:
         """Whether it draws whole pictures, not the crops of heads."""

@@ -130,14 +130,14 @@ class WholePictures:
         with self._lock:
             if self._closed:
                 raise EngineError("tensorrt was closed")
-            plan = self._plans.get((h, w))
-            if plan is None:
-                plan = self._plans[h, w] = self._load((h, w))
-                self.device = plan.device
+            engine = self._plans.get((h, w))
+            if engine is None:
+                engine = self._plans[h, w] = self._load((h, w))
+                self.device = engine.device
             self._plans.move_to_end((h, w))
             if len(self._plans) > KEPT_SHAPES:
                 self._plans.popitem(last=False)[1].close()
-        return plan(pictures)
+        return engine(pictures)
 
     def close(self) -> None:
         """As of each plan."""
@@ -145,8 +145,8 @@ class WholePictures:
             self._closed = True
             plans = list(self._plans.values())
             self._plans.clear()
-        for plan in plans:
-            plan.close()
+        for engine in plans:
+            engine.close()
 
 
 def _sides(plan: Any, name: str) -> tuple[tuple[int, ...], int]:
