@@ -80,7 +80,7 @@ def load(
     onnx_path: Path,
     *,
     threads: int = 2,
-    plan: Callable[[str, str], Path] | None = None,
+    plan: Callable[[str, str, tuple[int, int] | None], Path] | None = None,
     among: tuple[str, ...] | None = None,
     refuse: Callable[[Engine], str] = lambda _: "",
 ) -> Engine:

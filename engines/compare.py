@@ -17,10 +17,10 @@ def psnr(a: U8, b: U8) -> float:
     return 99.0 if error == 0 else round(float(10 * np.log10(255**2 / error)), 2)
 
 
-def difference(engine: Engine, crops: U8, drawn: U8, whose: str) -> str:
-    """Why ``engine`` does not draw ``crops`` as another one did, which is ``drawn``; empty where it does."""
-    made = engine(crops)
+def difference(engine: Engine, pictures: U8, drawn: U8, whose: str) -> str:
+    """Why ``engine`` does not draw ``pictures`` as another one did, which is ``drawn``; empty where it does."""
+    made = engine(pictures)
     if made.shape != drawn.shape or made.dtype != drawn.dtype:
-        return f"it gave {made.dtype} {made.shape} for crops {crops.shape}"
+        return f"it gave {made.dtype} {made.shape} for pictures {pictures.shape}"
     found = psnr(made, drawn)
     return "" if found >= MIN_PSNR_DB else f"its drawing is {found:.1f} dB from {whose}'s, not {MIN_PSNR_DB:.0f}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,6 +15,7 @@ U8 = npt.NDArray[np.uint8]
 
 MAX_BATCH: Final = 8
 STEP: Final = 8  # height and width of a whole picture are multiples of it
+KEPT_SHAPES: Final = 3  # that an engine keeps something for: whole pictures, faces drawn again, what came before
 SCALES: Final = (1, 2)  # drawn size over input size
 TRIED_PX: Final = 64  # side of the picture by which a reader of networks finds the scale
 
@@ -31,6 +32,11 @@ class Network:
     size: int
     scale: int = 1
 
+    def __str__(self) -> str:
+        if self.whole_picture:
+            return "draws whole pictures" + ("", " as large as they are", " twice as large")[self.scale]
+        return f"draws crops of {self.size} px"
+
     @property
     def whole_picture(self) -> bool:
         """Whether it draws whole pictures, not the crops of heads."""
@@ -42,11 +48,14 @@ class Network:
         if self.whole_picture and any(side % STEP or not side for side in pictures.shape[1:3]):
             raise EngineError(f"pictures are {pictures.shape}; their height and width must be multiples of {STEP}")
 
+    def drawn(self, h: int, w: int) -> tuple[int, ...]:
+        """Sides of the drawing of one picture of h x w px; the scale must be known."""
+        return (3 * self.scale * h // 2, self.scale * w) if self.whole_picture else (h, w, 4)
+
     def check_drawn(self, pictures: U8, drawn: U8) -> None:
         """Raise EngineError unless ``drawn`` is what such a network makes of ``pictures``."""
-        count, h, w, _ = pictures.shape
-        scales = (self.scale,) if self.scale else SCALES
-        allowed = [(count, 3 * s * h // 2, s * w) for s in scales] if self.whole_picture else [(count, h, w, 4)]
+        known = [self] if self.scale else [replace(self, scale=scale) for scale in SCALES]
+        allowed = [(len(pictures), *one.drawn(*pictures.shape[1:3])) for one in known]
         if drawn.dtype != np.uint8 or drawn.shape not in allowed:
             wanted = " or ".join(map(str, allowed))
             raise EngineError(f"the network drew {drawn.dtype} {drawn.shape} of {pictures.shape}, not uint8 {wanted}")

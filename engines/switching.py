@@ -1,15 +1,17 @@
 """An engine that changes while it draws: live starts on the CPU, and the compiled engine takes over when it is ready.
 
 The change happens between two calls, so every picture is drawn, once, by one of the two: none is skipped, repeated or
-left undrawn for it. The new engine is set up, and compared with the old one on crops of this call, in a thread of its
-own; one that fails or draws something else is refused. Should it fail later, the old one draws that picture and on.
-What draws, and why, is logged.
+left undrawn for it. The new engine is set up, and compared with the old one on pictures of this call, in a thread of
+its own, for each shape of pictures: one of a new shape is drawn by the old engine until then. One that fails or draws
+something else is refused. Should it fail later, the old one draws that picture and on. What draws, and why, is logged.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
@@ -17,96 +19,127 @@ import numpy as np
 
 from engines import MAX_BATCH, U8, Engine
 from engines.compare import difference
+from engines.network import KEPT_SHAPES
 
 log = logging.getLogger(__name__)
 
 CANCEL_GRACE_S: Final = 1.0  # that closing waits for a build to be cancelled; it ends by itself after that
 
+Seen = tuple[U8, U8]  # pictures, and the first engine's drawings of them
+Shape = tuple[int, ...]
+
 
 class SwitchingEngine:
     """``first`` until ``better`` is ready.
 
-    better: loads the other engine, in a thread of its own; the event it is given is set when nobody waits for it any
-    more. Raises EngineError where it cannot.
+    better: loads the other engine, in a thread of its own, once for each shape of pictures; the event it is given is
+    set when nobody waits for it any more. Raises EngineError where it cannot.
     """
 
     def __init__(self, first: Engine, better: Callable[[threading.Event], Engine]) -> None:
         self._first = self._drawing = first
-        self._next: Engine | None = None
         self._better = better
-        self._seen: tuple[U8, U8] | None = None  # crops of this call and the first engine's drawings of them
-        self._fed, self._closed, self._lock = threading.Event(), threading.Event(), threading.Lock()
+        self._ready: OrderedDict[Shape, Engine] = OrderedDict()  # those that took over, by their pictures' shape
+        self._asked: set[Shape] = set()  # shapes for which one was, is or will be set up
+        self._seen: queue.SimpleQueue[Seen | None] = queue.SimpleQueue()  # of each such shape; None at the end
+        self._closed, self._lock = threading.Event(), threading.Lock()
         log.info("%s draws, on %s; looking for a faster engine", first.name, first.device)
         self._thread = threading.Thread(target=self._prepare, name="better engine", daemon=True)
         self._thread.start()
 
     @property
     def name(self) -> str:
-        """Of the engine that draws now."""
+        """Of the engine that drew last."""
         return self._drawing.name
 
     @property
     def device(self) -> str:
-        """Of the engine that draws now."""
+        """Of the engine that drew last."""
         return self._drawing.device
 
-    def __call__(self, crops: U8) -> U8:
-        """uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA."""
-        with self._lock:
-            if self._next is not None:
-                self._drawing, self._next = self._next, None
+    def __call__(self, pictures: U8) -> U8:
+        """uint8 (N, h, w, 3) RGB -> uint8, as the first engine draws them."""
+        shape = pictures.shape[1:3]
+        self._drawing = self._ready_for(shape)
         if self._drawing is not self._first:
             try:
-                return self._drawing(crops)
+                return self._drawing(pictures)
             except Exception as error:  # noqa: BLE001 - whatever it was, the first engine can draw
                 broken, self._drawing = self._drawing, self._first
                 log.warning("%s failed, %s draws: %s", broken.name, self._first.name, _words(error))
+                with self._lock:
+                    del self._ready[shape]
                 broken.close()
-        drawn = self._first(crops)
-        if self._seen is None:
-            self._seen = crops.copy(), drawn.copy()
-            self._fed.set()
+        drawn = self._first(pictures)
+        if shape not in self._asked:
+            self._asked.add(shape)
+            self._seen.put((pictures.copy(), drawn.copy()))
         return drawn
 
+    def _ready_for(self, shape: Shape) -> Engine:
+        """What draws pictures of that shape; those of shapes that have not been seen for long are closed."""
+        old: list[Engine] = []
+        with self._lock:
+            engine = self._ready.get(shape, self._first)
+            if engine is not self._first:
+                self._ready.move_to_end(shape)
+            while len(self._ready) > KEPT_SHAPES:
+                forgotten, its = self._ready.popitem(last=False)
+                self._asked.discard(forgotten)
+                old.append(its)
+        for one in old:
+            one.close()
+        return engine
+
     def _prepare(self) -> None:
-        """Load the better engine, set it up, compare it, offer it."""
+        """Load the better engine, set it up, compare it, offer it; again for every other shape of pictures."""
+        engine = self._loaded()  # at once: compiling a plan takes long
+        seen = self._seen.get()
+        while engine is not None and self._offered(engine, seen):
+            seen = self._seen.get()
+            engine = None if seen is None else self._loaded()
+
+    def _loaded(self) -> Engine | None:
         try:
-            engine = self._better(self._closed)
+            return self._better(self._closed)
         except Exception as error:  # noqa: BLE001 - the first engine draws on, and why is said
             if not self._closed.is_set():
                 log.info("%s stays: %s", self._first.name, _words(error))
-            return
-        self._fed.wait()
+            return None
+
+    def _offered(self, engine: Engine, seen: Seen | None) -> bool:
+        """Whether ``engine`` may draw pictures as were ``seen``; it is closed where it may not."""
         try:
-            why = "nobody waits for it" if self._seen is None else self._refused(engine, *self._seen)
+            why = "nobody waits for it" if seen is None else self._refused(engine, *seen)
         except Exception as error:  # noqa: BLE001 - as above
             why = _words(error)
         with self._lock:
-            if not why and not self._closed.is_set():
-                self._next = engine
+            if not why and not self._closed.is_set() and seen is not None:
+                self._ready[seen[0].shape[1:3]] = engine
                 log.info("%s draws from now on, on %s", engine.name, engine.device)
-                return
+                return True
         engine.close()
         if not self._closed.is_set():
             log.info("%s stays: %s is refused: %s", self._first.name, engine.name, why)
+        return False
 
-    def _refused(self, engine: Engine, crops: U8, drawn: U8) -> str:
+    def _refused(self, engine: Engine, pictures: U8, drawn: U8) -> str:
         """Why ``engine`` may not take over; empty where it may. Every batch size is drawn once: that sets it up."""
         for count in range(1, MAX_BATCH + 1):
             if self._closed.is_set():
                 return "nobody waits for it"
-            engine(np.resize(crops, (count, *crops.shape[1:])))
-        return difference(engine, crops, drawn, self._first.name)
+            engine(np.resize(pictures, (count, *pictures.shape[1:])))
+        return difference(engine, pictures, drawn, self._first.name)
 
     def close(self) -> None:
         """Close every engine; one that is still being made closes itself."""
         self._closed.set()
-        self._fed.set()
+        self._seen.put(None)
         self._thread.join(CANCEL_GRACE_S)
         with self._lock:
-            held = [self._first, self._drawing, self._next]
-            self._next = None
-        for engine in {id(e): e for e in held if e is not None}.values():
+            held = [self._first, *self._ready.values()]
+            self._ready.clear()
+        for engine in held:
             engine.close()
 
 

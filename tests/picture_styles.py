@@ -15,14 +15,17 @@ def network(scale=2):
     return picture_network(scale=scale)
 
 
-def write(folder, scale=2, **changes):
-    """Write style.toml and the network of that scale into ``folder``, which is given back; ``changes`` of the card."""
+def write(folder, scale=2, *, says=None, **changes):
+    """Write style.toml and the network of that scale into ``folder``, which is given back; ``changes`` of the card.
+
+    says: the scale of the card, where it is not the network's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     data = network(scale)
     (folder / "fake.onnx").write_bytes(data)
     card = {
         "name": "fake", "onnx": "fake.onnx", "sha256": hashlib.sha256(data).hexdigest(), "output": "yuv",
-        "scale": scale, "region": "frame", "matte": "model", **changes,
+        "scale": says or scale, "region": "frame", "matte": "model", **changes,
     }  # fmt: skip
     lines = [f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in card.items()]
     (folder / "style.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")

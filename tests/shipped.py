@@ -12,4 +12,4 @@ def source(name_or_path):
 
 
 def crops(size, seed=CHECK_SEED, count=COUNT):
-    return moved(PHOTO, size, seed, count)
+    return moved(PHOTO, (size, size), seed, count)

@@ -159,7 +159,7 @@ def base_modules():
     """Every module that a base install imports: no web page, and not the graph that torch runs."""
     for file in FILES:
         name = ".".join(house.module(file))
-        outside = name.startswith(("train", "streamtoon.web")) or name == "engines.torch_graph"
+        outside = name.startswith(("train", "streamtoon.web", "engines.torch_"))
         if not outside and file.stem != "__main__":
             yield name
 

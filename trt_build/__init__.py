@@ -14,8 +14,8 @@ from pathlib import Path
 from engines import U8, EngineError
 from trt_build import cache, precision
 from trt_build.cache import Key
-from trt_build.compiler import PROFILE, Profile, compile  # noqa: A004 - what it does
-from trt_build.source import Source, read
+from trt_build.compiler import PICTURES_PROFILE, PROFILE, Profile, compile  # noqa: A004 - what it does
+from trt_build.source import Shape, Source, read
 
 __all__ = ["PROFILE", "Made", "Source", "compile", "plan", "read"]
 
@@ -58,7 +58,8 @@ def plan(
     source: Source,
     kind: str = "fp16",
     *,
-    profile: Profile = PROFILE,
+    shape: Shape | None = None,
+    profile: Profile | None = None,
     folder: Path | None = None,
     photo: U8 | None = None,
     calibration: U8 | None = None,
@@ -68,8 +69,9 @@ def plan(
 ) -> Made:
     """The plan of ``source`` for this machine, compiled where the cache does not hold it.
 
-    kind: one of precision.KINDS. photo: (512, 512, 3) uint8 RGB with a face (crops.moved), whose crops "int8" is
-    calibrated on and an "fp16" that has to be made is compared on. calibration: uint8 (N, size, size, 3) crops instead.
+    kind: one of precision.KINDS. shape: height and width of the pictures it will draw, px; None for ``source.shape``.
+    profile: None for the usual one. photo: (512, 512, 3) uint8 RGB with a face (crops.moved), which "int8" is
+    calibrated on and an "fp16" that has to be made is compared on. calibration: uint8 (N, h, w, 3) pictures instead.
     folder: the cache's. refused: why TensorRT did not take the plan that is there; then it is compiled again.
     progress: is told a phase and its share, 0..1. cancel: set from another thread, ends it soon.
     """
@@ -77,7 +79,8 @@ def plan(
         raise EngineError(f"no precision is called {kind!r}; choose one of {', '.join(precision.KINDS)}")
     place = folder or cache.default()
     pictures = precision.crops_for(source, kind, photo, calibration)
-    key = cache.key(source, kind, profile, pictures if kind == "int8" else None)
+    shape, profile = shape or source.shape, profile or (PROFILE if source.size else PICTURES_PROFILE)
+    key = cache.key(source, kind, profile, pictures if kind == "int8" else None, shape)
     found, why = (None, f"it does not load: {refused}") if refused else cache.find(place, source.name, key)
     if found is not None:
         return Made(found.path, key, found.seconds, built=False, why=why)
@@ -90,6 +93,6 @@ def plan(
 
     began = time.perf_counter()
     graph = precision.graph(source, kind, pictures, tell)
-    data = compile(graph, profile, timing=cache.timing(place, key), progress=progress, cancel=cancel)
+    data = compile(graph, profile, shape, timing=cache.timing(place, key), progress=progress, cancel=cancel)
     seconds = round(time.perf_counter() - began, 2)
     return Made(cache.store(place, source.name, key, data, seconds), key, seconds, built=True, why=why)

@@ -41,9 +41,7 @@ def main(
     )  # fmt: skip
     parser.add_argument("words", nargs="+", metavar="STYLE", help="a shipped style, the folder of one, or an ONNX file")
     parser.add_argument("--precision", choices=KINDS, default="fp16", help="of the plan (default: fp16)")
-    parser.add_argument(
-        "--crops", type=Path, help="folder of square pictures, or an .npz, to calibrate INT8 or to check on"
-    )
+    parser.add_argument("--crops", type=Path, help="folder of pictures, or an .npz, to calibrate INT8 or to check on")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="folder of the plans (default: this user's cache)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(arguments)
@@ -52,7 +50,7 @@ def main(
         parser.error(f"give one style, or check and one style, not {' '.join(args.words)!r}")
     try:
         source, face = find(args.words[-1]), None if photo is None else photo()
-        pictures = crops.read(args.crops, source.size) if args.crops else None
+        pictures = crops.read(args.crops, source) if args.crops else None
         with closing(Progress("checking" if checking else "compiling")) as progress:
             if checking:
                 results = gate.check(source, pictures, photo=face, folder=args.cache, progress=progress)

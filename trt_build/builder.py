@@ -15,10 +15,13 @@ from foundation.child import Tell
 OPERATOR: Final = "choose another engine, or leave the operator out of the network"
 
 
-def build(tell: Tell, *, network: str, plan: str, profile: list[int], timing: str, measured: str) -> None:
+def build(
+    tell: Tell, *, network: str, plan: str, profile: list[int], shape: list[int], timing: str, measured: str
+) -> None:
     """Compile the ONNX file ``network`` into the file ``plan``, in the precision it is written in.
 
-    profile: fewest, usual and most crops of a batch. timing: file of the builder's timing cache, where there is one;
+    profile: fewest, usual and most pictures of a batch. shape: their height and width; empty where the network has one.
+    timing: file of the builder's timing cache, where there is one;
     measured: where it is written (data-centre TensorRT alone). tell: is told [phase, share 0..1].
     Raises EngineError with TensorRT's reason.
     """
@@ -42,6 +45,8 @@ def build(tell: Tell, *, network: str, plan: str, profile: list[int], timing: st
         _timings(config, Path(timing))
     shapes = builder.create_optimization_profile()
     fed = graph.get_input(0)
+    if shape:
+        fed.shape = (-1, *shape, 3)  # before anything is compiled: then all sides within are known
     shapes.set_shape(fed.name, *[(n, *tuple(fed.shape)[1:]) for n in profile])
     config.add_optimization_profile(shapes)
     log.reason()  # forgets what it said about what went well in the end

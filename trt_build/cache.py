@@ -1,7 +1,7 @@
 """Plans that were compiled: NAME-PRECISION-KEY.plan with a readable .json of the same name beside each.
 
-A plan is good for one network, precision, batch profile, TensorRT, CUDA and GPU: its key. What is cut off, damaged or
-of another key is never loaded; ``find`` says why, and the plan is compiled again.
+A plan is good for one network, precision, batch profile, shape of pictures, TensorRT, CUDA and GPU: its key. What is
+cut off, damaged or of another key is never loaded; ``find`` says why, and the plan is compiled again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Final
 from engines import U8, EngineError, nvidia
 from foundation import files
 from trt_build.compiler import Profile
-from trt_build.source import Source
+from trt_build.source import Shape, Source
 
 RECIPE: Final = 1  # how graphs are made here; raised when precision.py changes what comes out
 OURS: Final = re.compile(
@@ -35,7 +35,8 @@ class Key:
 
     network      sha256 of the ONNX file it was made from
     calibration  sha256 of the crops INT8 was calibrated on
-    profile      fewest, usual and most crops of a batch, "1-4-8"
+    profile      fewest, usual and most pictures of a batch, "1-4-8"
+    shape        width and height of a picture, "256x256"
     cuda         newest CUDA the driver runs
     """
 
@@ -43,6 +44,7 @@ class Key:
     precision: str
     calibration: str
     profile: str
+    shape: str
     module: str
     version: str
     cuda: str
@@ -80,8 +82,11 @@ def default() -> Path:
     return Path(pooch.os_cache("streamtoon")) / "plans"
 
 
-def key(source: Source, precision: str, profile: Profile, calibration: U8 | None) -> Key:
-    """The key of a plan of ``source`` on this machine. Raises EngineError where no TensorRT is installed."""
+def key(source: Source, precision: str, profile: Profile, calibration: U8 | None, shape: Shape | None = None) -> Key:
+    """The key of a plan of ``source`` on this machine. Raises EngineError where no TensorRT is installed.
+
+    shape: of the pictures; None for ``source.shape``.
+    """
     module, version = nvidia.identity()
     file = source.fp16 if precision == "fp16" and source.fp16 is not None else source.onnx
     try:
@@ -91,7 +96,9 @@ def key(source: Source, precision: str, profile: Profile, calibration: U8 | None
         card = (NO_GPU, NO_GPU, NO_GPU)
     crops = "" if calibration is None else hashlib.sha256(calibration.tobytes()).hexdigest()
     network = hashlib.sha256(file.read_bytes()).hexdigest()
-    return Key(network, precision, crops, "-".join(map(str, profile)), module, version, *card, RECIPE)
+    h, w = shape or source.shape
+    batch = "-".join(map(str, profile))
+    return Key(network, precision, crops, batch, f"{w}x{h}", module, version, *card, RECIPE)
 
 
 def find(folder: Path, name: str, wanted: Key) -> tuple[Kept | None, str]:

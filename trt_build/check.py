@@ -1,4 +1,4 @@
-"""The parity gate: the same crops through every engine that runs here, against fp32 on the CPU.
+"""The parity gate: the same crops, or whole pictures, through every engine that runs here, against fp32 on the CPU.
 
 The reference is ONNX Runtime with all optimisations off where it is installed, else OpenVINO in f32: within a level of
 the same network in float64, as torch is. An engine that is further off than NEED allows is
@@ -26,9 +26,9 @@ from engines.about import OWN
 from engines.compare import psnr
 from trt_build import crops, plan, precision
 from trt_build.precision import NEED
-from trt_build.source import Source
+from trt_build.source import Shape, Source
 
-BATCHES: Final = (1, 4, 8)
+BATCHES: Final = (1, 4, 8)  # of crops; whole pictures come one by one
 TIMED_CALLS: Final = 12  # of each batch size
 WARM_UP_CALLS: Final = 2  # before them
 PATCH_PX: Final = 16
@@ -67,7 +67,7 @@ def check(
     threads: int = 2,
     progress: Callable[[str, float], None] = lambda _what, _share: None,
 ) -> list[Checked]:
-    """Every engine and precision there is, checked on ``pictures``, (N, size, size, 3) uint8; or on crops of ``photo``.
+    """Every engine and precision there is, checked on ``pictures``, (N, h, w, 3) uint8; or on ``photo``, moved.
 
     photo: as ``trt_build.plan`` takes it. folder: the plan cache's. progress: is told what is checked, and its share of
     all, 0..1. An engine that is not installed or has no device is told with ``why``, and is not refused.
@@ -75,7 +75,7 @@ def check(
     if pictures is None:
         if photo is None:
             raise EngineError("there are no crops to check on; give some with --crops")
-        pictures = crops.moved(photo, source.size)
+        pictures = crops.made(source, photo)
     with tempfile.TemporaryDirectory() as made:
         progress("the reference", 0.0)
         reference = _reference(source, pictures, threads)
@@ -105,8 +105,8 @@ def _all(
     """Engine, precision and how to load it. ``made`` is where graphs are written that no plan is made of."""
 
     def compiled(name: str, kind: str) -> Load:
-        def made(_: str, refused: str) -> Path:
-            return plan(source, kind, photo=photo, folder=folder, refused=refused).path
+        def made(_: str, refused: str, shape: Shape | None) -> Path:
+            return plan(source, kind, shape=shape, photo=photo, folder=folder, refused=refused).path
 
         return lambda: engines.load(name, source.onnx, plan=made, threads=threads)
 
@@ -127,6 +127,7 @@ def _all(
 
 
 def _one(name: str, kind: str, load: Load, pictures: U8, reference: U8) -> Checked:
+    batches = BATCHES if reference.ndim == 4 else BATCHES[:1]
     with ExitStack() as stack:
         try:
             engine = load()
@@ -137,7 +138,7 @@ def _one(name: str, kind: str, load: Load, pictures: U8, reference: U8) -> Check
             kind = own(engine)
         try:
             drawn = _draw(engine, pictures)
-            times = {n: _times(engine, pictures, n) for n in BATCHES}
+            times = {n: _times(engine, pictures, n) for n in batches}
         except EngineError as error:
             return Checked(name, engine.device, kind, None, {}, {}, ok=False, why=f"it cannot draw: {error}")
         if drawn.shape != reference.shape or drawn.dtype != reference.dtype:
@@ -154,10 +155,10 @@ def _one(name: str, kind: str, load: Load, pictures: U8, reference: U8) -> Check
 
 
 def _blot(drawn: U8, reference: U8) -> float:
-    """How far off the worst patch is, in levels."""
-    count, size = len(drawn), drawn.shape[1] // PATCH_PX
-    off = np.abs(drawn.astype(np.int16) - reference)[:, : size * PATCH_PX, : size * PATCH_PX]
-    return float(off.reshape(count, size, PATCH_PX, size, PATCH_PX, 4).mean(axis=(2, 4, 5)).max())
+    """How far off the worst patch is, in levels. Both: (N, h, w, 4) RGBA, or (N, h * 3 / 2, w) planes."""
+    count, down, across = len(drawn), drawn.shape[1] // PATCH_PX, drawn.shape[2] // PATCH_PX
+    off = np.abs(drawn.astype(np.int16) - reference)[:, : down * PATCH_PX, : across * PATCH_PX]
+    return float(off.reshape(count, down, PATCH_PX, across, PATCH_PX, -1).mean(axis=(2, 4, 5)).max())
 
 
 def own(engine: Engine) -> str:
@@ -188,13 +189,14 @@ def _times(engine: Engine, pictures: U8, count: int) -> list[float]:
 
 def as_table(results: list[Checked]) -> str:
     """Everything, for people."""
-    heads = "".join(f"{f'ms x{n}, p95':>16}" for n in BATCHES)
+    batches = max((list(r.ms) for r in results), key=len, default=[])
+    heads = "".join(f"{f'ms x{n}, p95':>16}" for n in batches)
     lines = [f"{'engine':16} {'precision':9} {'dB':>6} {heads}   device"]
     for r in results:
         if r.psnr_db is None:
             lines.append(f"{r.engine:16} {r.precision:9} {'-':>6}   {'REFUSED: ' if r.device else ''}{r.why}")
         else:
-            times = "".join(f"{r.ms[n]:9.2f}{r.ms_p95[n]:7.1f}" for n in map(str, BATCHES))
+            times = "".join(f"{r.ms[n]:9.2f}{r.ms_p95[n]:7.1f}" for n in batches)
             lines.append(
                 f"{r.engine:16} {r.precision:9} {r.psnr_db:6.1f} {times}   {r.device}"
                 + (f"  REFUSED: {r.why}" if r.why else "")

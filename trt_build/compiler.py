@@ -16,9 +16,11 @@ from engines import EngineError, nvidia
 from foundation import files
 from foundation.child import Child
 from foundation.errors import ChildError
+from trt_build.source import Shape
 
-Profile = tuple[int, int, int]  # fewest, usual and most crops of a batch
+Profile = tuple[int, int, int]  # fewest, usual and most pictures of a batch
 PROFILE: Final[Profile] = (1, 4, 8)
+PICTURES_PROFILE: Final[Profile] = (1, 1, 8)  # of whole pictures
 BUILD: Final = "trt_build.builder:build"
 SILENCE_TIMEOUT_S: Final = 600.0  # longest that the builder may be at one step; the slowest known takes a tenth of it
 CANCELLED: Final = "compiling was cancelled"
@@ -27,6 +29,7 @@ CANCELLED: Final = "compiling was cancelled"
 def compile(  # noqa: A001 - what it does, under its own name: trt_build.compile
     onnx: bytes,
     profile: Profile = PROFILE,
+    shape: Shape | None = None,
     *,
     timing: Path | None = None,
     progress: Callable[[str, float], None] = lambda _name, _share: None,
@@ -34,8 +37,9 @@ def compile(  # noqa: A001 - what it does, under its own name: trt_build.compile
 ) -> bytes:
     """Compile an ONNX file, of the precision it is written in. Needs no GPU with TensorRT for RTX.
 
-    timing: file of the timing cache (data-centre TensorRT), read and written. progress: is told a phase and its share
-    0..1, in the calling thread; what it raises ends the build. cancel: set from another thread, ends it at once.
+    shape: of the pictures; None where the network is for one alone. timing: file of the timing cache (data-centre
+    TensorRT), read and written. progress: is told a phase and its share 0..1, in the calling thread; what it raises
+    ends the build. cancel: set from another thread, ends it at once.
     Raises EngineError with TensorRT's reason, or with the last words of a builder that did not come to its end.
     """
     with tempfile.TemporaryDirectory(prefix="streamtoon-build-", ignore_cleanup_errors=True) as folder:
@@ -45,8 +49,8 @@ def compile(  # noqa: A001 - what it does, under its own name: trt_build.compile
         except OSError as error:
             raise EngineError(f"{folder} cannot be written: {error.strerror or error}; make room there") from error
         order = {
-            "network": str(network), "plan": str(plan), "profile": list(profile), "timing": str(timing or ""),
-            "measured": str(measured),
+            "network": str(network), "plan": str(plan), "profile": list(profile), "shape": list(shape or ()),
+            "timing": str(timing or ""), "measured": str(measured),
         }  # fmt: skip
         try:
             with Child(BUILD, order) as builder:

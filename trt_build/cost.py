@@ -1,4 +1,4 @@
-"""What drawing a crop costs at least: arithmetic and memory traffic counted from the network, and what a card can do.
+"""What drawing a picture costs at least: arithmetic and memory traffic counted from the network; what a card can do.
 
 The floor of a batch is the larger of its arithmetic over the card's matrix rate and its traffic over the card's memory
 rate, both measured on the same card by way of the same TensorRT; it takes every layer's input and output through memory
@@ -21,7 +21,7 @@ from engines import U8, nvidia
 from engines.runtimes import tensorrt
 from trt_build import plan, precision
 from trt_build.graph import Graph
-from trt_build.source import Source
+from trt_build.source import Shape, Source
 
 BYTES_PER_VALUE: Final = {"fp32": 4, "fp16": 2}
 MATRIX: Final = (2048, 24, 32)  # channels, layers and side of the network whose rate is the card's matrix rate
@@ -33,16 +33,16 @@ WARM_UP_S: Final = 2.0  # before them: TensorRT for RTX compiles kernels beside 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one crop: floating-point operations, activation values moved (each convolution's in and out), and weights."""
+    """Of one picture: arithmetic operations, activation values moved (each convolution's in and out), and weights."""
 
     flop: int
     moved: int
     weights: int
 
-    def floor(self, crops: int, kind: str, rates: Rates) -> float:
-        """Seconds that ``crops`` crops take at least."""
-        traffic = (self.moved * crops + self.weights) * BYTES_PER_VALUE[kind]
-        return max(self.flop * crops / rates.flop[kind], traffic / rates.memory)
+    def floor(self, count: int, kind: str, rates: Rates) -> float:
+        """Seconds that ``count`` pictures take at least."""
+        traffic = (self.moved * count + self.weights) * BYTES_PER_VALUE[kind]
+        return max(self.flop * count / rates.flop[kind], traffic / rates.memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class Rates:
     memory: float
 
 
-def cost(onnx_path: Path, size: int) -> Cost:
-    """Counted while one crop is drawn on the CPU: shapes are the network's own, whatever it does with them."""
+def cost(onnx_path: Path, shape: Shape) -> Cost:
+    """Counted while one picture of ``shape`` is drawn on the CPU: sides are the network's own, whatever it does."""
     import onnxruntime as ort
     from onnx import helper
 
@@ -66,7 +66,7 @@ def cost(onnx_path: Path, size: int) -> Cost:
     options = ort.SessionOptions()
     options.log_severity_level = 4
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    drawn = session.run(names, {session.get_inputs()[0].name: np.zeros((1, size, size, 3), np.uint8)})
+    drawn = session.run(names, {session.get_inputs()[0].name: np.zeros((1, *shape, 3), np.uint8)})
     shapes = {name: values.shape for name, values in zip(names, drawn, strict=True)}
     flop = sum(_flop(n, shapes, weights[n.input[1]]) for n in convs)
     moved = sum(int(np.prod(shapes[n.input[0]])) + int(np.prod(shapes[n.output[0]])) for n in convs)
@@ -90,7 +90,7 @@ def rates(photo: U8) -> Rates:
     with tempfile.TemporaryDirectory() as place:
         file = Path(place, "matrix.onnx")
         file.write_bytes(_matrices(channels, layers, side))
-        whole = cost(file, side).flop * MATRIX_BATCH
+        whole = cost(file, (side, side)).flop * MATRIX_BATCH
         for kind in ("fp32", "fp16"):
             profile = (MATRIX_BATCH, MATRIX_BATCH, MATRIX_BATCH)
             made = plan(Source("matrix", file, None, side), kind, profile=profile, folder=Path(place), photo=photo)

@@ -38,7 +38,7 @@ def quantise(
     """The network in INT8, near enough: the first judge finds at least ``need`` dB.
 
     model: an onnx.ModelProto with fp32 weights and named nodes, which is not changed. calibration: uint8
-    (N, size, size, 3) crops. judges: PSNR in dB of a file against fp32; the second, quicker one ranks convolutions.
+    (N, h, w, 3) pictures. judges: PSNR in dB of a file against fp32; the second, quicker one ranks convolutions.
     tell: is told a phase and its share, 0..1; what it raises ends this.
     Raises EngineError where even half of the convolutions in fp32 is not near enough.
     """

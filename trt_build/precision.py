@@ -35,7 +35,7 @@ Tell = Callable[[str, float], None]  # a phase and its share, 0..1
 def graph(source: Source, kind: str, pictures: U8 | None = None, tell: Tell = lambda _phase, _share: None) -> bytes:
     """The ONNX file of ``source`` in one of KINDS. Raises EngineError.
 
-    pictures: uint8 (N, size, size, 3) crops, to calibrate "int8" on, or to compare "fp16" on where it has to be made.
+    pictures: uint8 (N, h, w, 3), to calibrate "int8" on, or to compare "fp16" on where it has to be made.
     tell: is told how far it is; what it raises ends it.
     """
     if kind == "fp32":
@@ -51,14 +51,14 @@ def graph(source: Source, kind: str, pictures: U8 | None = None, tell: Tell = la
 
 
 def crops_for(source: Source, kind: str, photo: U8 | None, own: U8 | None = None) -> U8 | None:
-    """The crops that ``graph`` takes for ``kind``; None where it takes none, or there are none.
+    """The crops or pictures that ``graph`` takes for ``kind``; None where it takes none, or there are none.
 
-    photo: a face to make crops of (crops.moved); own: crops, (N, size, size, 3) uint8, to calibrate on instead.
+    photo: a face to make them of (crops.moved); own: others, (N, h, w, 3) uint8, to calibrate on instead.
     """
     if kind == "int8":
-        return crops.moved(photo, source.size, crops.CALIBRATION_SEED) if own is None and photo is not None else own
+        return crops.made(source, photo, crops.CALIBRATION_SEED) if own is None and photo is not None else own
     if kind == "fp16" and source.fp16 is None:
-        return own if photo is None else crops.moved(photo, source.size, count=2)
+        return own if photo is None else crops.made(source, photo, count=2)
     return None
 
 

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from engines import EngineError
+from engines.network import declared
 
+Shape = tuple[int, int]  # height and width of pictures, px
+PICTURE: Final[Shape] = (360, 640)  # from which a picture of 720 lines is drawn
 NAME: Final = re.compile(r"[\w-]{1,100}", re.ASCII)  # of a network that is not named by its file
 
 
@@ -19,7 +22,7 @@ class Source:
 
     name  how its plans' file names begin
     onnx  its graph in fp32; fp16  its graph in half precision, where there is one
-    size  side of a crop in px
+    size  side of a crop in px; 0 for a network that draws whole pictures
     """
 
     name: str
@@ -27,12 +30,17 @@ class Source:
     fp16: Path | None
     size: int
 
+    @property
+    def shape(self) -> Shape:
+        """Of its crops, or of the pictures that a network for any shape is tried on."""
+        return (self.size, self.size) if self.size else PICTURE
+
 
 def read(onnx_path: Path) -> Source:
     """The source of an ONNX file alone, called as the file. Raises EngineError."""
     if not onnx_path.is_file():
         raise EngineError(f"{onnx_path} is not there; give an ONNX file")
-    return Source(onnx_path.stem, onnx_path, None, side(onnx_path))
+    return Source(onnx_path.stem, onnx_path, None, size(onnx_path))
 
 
 def packages() -> None:
@@ -42,8 +50,8 @@ def packages() -> None:
         raise EngineError(f'{" and ".join(missing)} is not installed; pip install -c constraints.txt ".[tensorrt]"')
 
 
-def side(onnx_path: Path) -> int:
-    """The side of the crops a network takes, px. Raises EngineError where it does not keep the engine contract."""
+def size(onnx_path: Path) -> int:
+    """The side of the crops a network takes, px; 0 where it takes whole pictures. Raises EngineError."""
     packages()
     import onnx
 
@@ -52,11 +60,11 @@ def side(onnx_path: Path) -> int:
         graph = onnx.load(str(onnx_path)).graph
     except Exception as error:
         raise none from error
-    ends = [*graph.input, *graph.output]
-    if not ends:
+    if len(graph.input) != 1 or len(graph.output) != 1:
         raise none
-    kinds = [t.type.tensor_type.elem_type for t in ends]
-    dims = [d.dim_value for d in ends[0].type.tensor_type.shape.dim]
-    if kinds != [onnx.TensorProto.UINT8] * 2 or len(dims) != 4 or not 0 < dims[1] == dims[2] or dims[3] != 3:
-        raise EngineError(f"{onnx_path.name} must map uint8 (N, S, S, 3) to uint8 (N, S, S, 4); it takes {dims}")
-    return int(dims[1])
+    ends = [end.type.tensor_type for end in (*graph.input, *graph.output)]
+    kinds = ["uint8" if end.elem_type == onnx.TensorProto.UINT8 else "another type" for end in ends]
+    try:
+        return declared(kinds, *([int(side.dim_value) for side in end.shape.dim] for end in ends)).size
+    except EngineError as error:
+        raise EngineError(f"{onnx_path.name}: {error}") from error

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import functools
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from engines import U8, Engine, EngineError, openvino_core
 from engines.about import OWN, About, Variant
+from engines.network import KEPT_SHAPES
 
 ABOUT = About(
     rank=30,
@@ -17,7 +18,6 @@ ABOUT = About(
     install={"openvino": 'pip install "openvino>=2026.1"'},
     variants=(Variant("openvino", OWN), Variant("openvino:f32", timed=False)),
 )
-KEPT: Final = 3  # compiled networks: whole pictures, faces drawn again, and what came before
 
 
 class OpenVino:
@@ -34,7 +34,7 @@ class OpenVino:
         self._config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
         if precision is not None:
             self._config["INFERENCE_PRECISION_HINT"] = precision
-        self._requests: OrderedDict[tuple[int, int], Any] = OrderedDict()
+        self._request = functools.lru_cache(KEPT_SHAPES)(self._compiled)
         kind = precision or self._core.get_property("CPU", "INFERENCE_PRECISION_HINT").get_type_name()
         if not self.network.whole_picture:
             self._request(self.network.size, self.network.size)
@@ -55,24 +55,17 @@ class OpenVino:
             drawn[i] = made[0]
         return drawn
 
-    def _request(self, h: int, w: int) -> Any:
-        """What draws pictures of that shape, compiled where none is kept."""
-        request = self._requests.get((h, w))
-        if request is None:
-            try:
-                self._model.reshape([1, h, w, 3])
-                request = self._core.compile_model(self._model, "CPU", self._config).create_infer_request()
-            except RuntimeError as error:
-                raise EngineError(f"openvino cannot compile the network for {w}x{h} px: {error}") from error
-            self._requests[h, w] = request
-            if len(self._requests) > KEPT:
-                self._requests.popitem(last=False)
-        self._requests.move_to_end((h, w))
-        return request
+    def _compiled(self, h: int, w: int) -> Any:
+        """What draws pictures of that shape."""
+        try:
+            self._model.reshape([1, h, w, 3])
+            return self._core.compile_model(self._model, "CPU", self._config).create_infer_request()
+        except RuntimeError as error:
+            raise EngineError(f"openvino cannot compile the network for {w}x{h} px: {error}") from error
 
     def close(self) -> None:
         """Free the network."""
-        self._requests.clear()
+        self._request.cache_clear()
         del self._model
 
 

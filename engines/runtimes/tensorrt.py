@@ -1,24 +1,21 @@
-"""TensorRT on an NVIDIA GPU. It runs a plan: ``trt_build`` compiles one from a style's ONNX file and keeps it.
+"""TensorRT on an NVIDIA GPU. It runs plans: ``trt_build`` compiles them from a style's ONNX file and keeps them.
 
-A call copies the crops into pinned memory, then one stream does everything: copy in, draw, copy out. With the
-data-centre TensorRT that is captured once for each batch size and replayed as a CUDA graph; TensorRT for RTX captures
-its own.
+A plan is for pictures of one shape. Crops have one; a picture network gets a plan for each shape that it is given.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import queue
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from engines import U8, Engine, EngineError, check_pictures, nvidia, rtx
+from engines import U8, Engine, EngineError, Network, nvidia, openvino_core, rtx, trt_lane
 from engines.about import About, Variant
+from engines.network import KEPT_SHAPES
 from foundation import files
 
 ABOUT = About(
@@ -28,7 +25,9 @@ ABOUT = About(
     needs_plan=True,
     variants=tuple(Variant("tensorrt", precision) for precision in ("fp32", "fp16", "int8")),
 )
-Plan = Callable[[str, str], Path]  # precision, why the plan given before is refused ("" at first) -> the plan's file
+Shape = tuple[int, int]  # height and width of pictures, px
+# precision, why the plan given before is refused ("" at first), pictures' shape (None: the crops') -> the plan's file
+Plan = Callable[[str, str, Shape | None], Path]
 
 
 class UnloadableError(EngineError):
@@ -44,11 +43,12 @@ class TensorRT:
 
     name = "tensorrt"
 
-    def __init__(self, file: Path, callers: int) -> None:
+    def __init__(self, file: Path, callers: int, network: Network | None = None) -> None:
+        """network: what the plan was made of; None for one that draws crops, as the plan says itself."""
         self._library, gpu = nvidia.library(), nvidia.gpu()
         self._kernels_file = file.with_suffix(".kernels")
         self._kernels: Any = None
-        self._lanes: queue.SimpleQueue[_Lane | None] = queue.SimpleQueue()  # those that nobody draws with
+        self._lanes: queue.SimpleQueue[trt_lane.Lane | None] = queue.SimpleQueue()  # those that nobody draws with
         self._closed, self._lock = False, threading.Lock()
         nvidia.check(*nvidia.runtime().cudaSetDevice(0))  # TensorRT for RTX wants a context before it reads its kernels
         log = nvidia.logger(self._library.trt)
@@ -57,13 +57,15 @@ class TensorRT:
         if plan is None:
             reason = log.reason()
             raise EngineError(reason) if reason == nvidia.FULL else UnloadableError(file, reason)
-        self.size, self.max_batch = _sizes(plan, file.name)
+        sides, self._most = _sides(plan, file.name)
+        self._network = network or Network(sides[0])
+        shapes = (self._most, *sides), (self._most, *self._network.drawn(*sides[:2]))
         if self._library.rtx:
             config, self._kernels = rtx.contexts(self._library.trt, plan, self._kernels_file)
         log.reason()  # forgets what it said about what went well in the end
         try:
             for _ in range(callers):
-                self._lanes.put(_Lane(self._library, plan, config, (self.size, self.max_batch), log.reason))
+                self._lanes.put(trt_lane.Lane(self._library, plan, config, shapes, log.reason))
         except BaseException:
             self._kernels = None  # nothing was compiled that would be worth keeping
             self.close()
@@ -71,8 +73,8 @@ class TensorRT:
         self.device = f"{gpu.name}, {file.stem}, {self._library.name} {self._library.version}"
 
     def __call__(self, pictures: U8) -> U8:
-        """uint8 (N, size, size, 3) RGB -> uint8 (N, size, size, 4) RGBA, N up to what the plan was built for."""
-        check_pictures(pictures, self.size, self.max_batch)
+        """uint8 (N, h, w, 3) RGB -> uint8, drawn as the network does; N up to what the plan was built for."""
+        self._network.check(pictures, self._most)
         lane = self._lanes.get()
         if lane is None:
             self._lanes.put(None)  # for whoever else waits
@@ -107,159 +109,54 @@ class TensorRT:
         self._lanes.put(None)
 
 
-class _Ready(NamedTuple):
-    """What draws one batch size: a context, and the run as a CUDA graph where it could be captured."""
+class WholePictures:
+    """A picture network on the GPU: a plan for each shape of pictures, the last few of them loaded.
 
-    context: Any
-    graph: Any
+    load: the plan of a shape, compiled where there is none: its first picture waits for that.
+    """
 
+    name = "tensorrt"
 
-class _Lane:
-    """A stream, pinned and device memory, and the execution contexts of one caller."""
+    def __init__(self, network: Network, load: Callable[[Shape], TensorRT], device: str) -> None:
+        self._network, self._load = network, load
+        self.device = device
+        self._plans: OrderedDict[Shape, TensorRT] = OrderedDict()
+        self._closed, self._lock = False, threading.Lock()
 
-    def __init__(
-        self, library: nvidia.Library, plan: Any, config: Any, sizes: tuple[int, int], reason: Callable[[], str]
-    ) -> None:
-        self._cuda, self._trt, self._reason = nvidia.runtime(), library.trt, reason
-        self._plan, self._config = plan, config
-        size, most = sizes
-        self._names = _names(plan)
-        self._ready: dict[int, _Ready] = {}
-        self._stream: Any = None
-        self._free: list[tuple[Callable[[Any], Any], Any]] = []
-        try:
-            self._stream = self._own(self._cuda.cudaStreamCreate(), self._cuda.cudaStreamDestroy)
-            self._pinned = [self._host((most, size, size, channels)) for channels in (3, 4)]
-            self._memory = [self._device(array.nbytes) for array in self._pinned]
-            # contexts of several batch sizes share their scratch memory: a lane runs one at a time
-            self._scratch = 0 if config is not None else self._device(max(1, int(plan.device_memory_size_v2)))
-        except BaseException:
-            self.close()
-            raise
-
-    def draw(self, crops: U8) -> U8:
-        """The drawings of ``crops``, which the plan's profile allows."""
-        count = len(crops)
-        self._pinned[0][:count] = crops
-        ready = self._ready.get(count)
-        if ready is None:
-            self._ready[count] = self._set_up(count)  # and draws
-        elif ready.graph is not None:
-            nvidia.check(*self._cuda.cudaGraphLaunch(ready.graph, self._stream))
-        else:
-            self._shape(ready.context, count)
-            self._run(ready.context, count)
-        self._wait()
-        return self._pinned[1][:count].copy()
-
-    def _set_up(self, count: int) -> _Ready:
-        """Draw ``count`` crops for the first time: TensorRT sets itself up in that run, which no graph may capture."""
-        context = self._context()
-        self._shape(context, count)
-        self._run(context, count)
-        self._wait()
-        return _Ready(context, None if self._config is not None else self._capture(context, count))
-
-    def _context(self) -> Any:
-        """A context with its memory: one for each batch size, as a graph is bound to it; one for all with RTX."""
-        if self._config is not None:
-            shared = next(iter(self._ready.values()), None)
-            context = shared.context if shared else self._plan.create_execution_context(self._config)
-        else:
-            context = self._plan.create_execution_context(self._trt.ExecutionContextAllocationStrategy.USER_MANAGED)
-        if context is None:
-            raise EngineError(f"tensorrt cannot set up its memory: {self._reason()}")
-        if self._config is None:
-            context.set_device_memory(self._scratch, int(self._plan.device_memory_size_v2))
-        for name, memory in zip(self._names, self._memory, strict=True):
-            context.set_tensor_address(name, memory)
-        return context
-
-    def _shape(self, context: Any, count: int) -> None:
-        size = self._pinned[0].shape[1]
-        if not context.set_input_shape(self._names[0], (count, size, size, 3)):
-            raise EngineError(f"tensorrt does not take {count} crops of {size} px: {self._reason()}")
-
-    def _run(self, context: Any, count: int) -> None:
-        """Copy in, draw, copy out, on the stream."""
-        cuda = self._cuda
-        (source, target), (fed, made) = self._pinned, self._memory
-        kinds = cuda.cudaMemcpyKind
-        nvidia.check(
-            *cuda.cudaMemcpyAsync(
-                fed, source.ctypes.data, source[:count].nbytes, kinds.cudaMemcpyHostToDevice, self._stream
-            )
-        )
-        if not context.execute_async_v3(int(self._stream)):
-            raise EngineError(f"tensorrt could not draw: {self._reason()}")
-        nvidia.check(
-            *cuda.cudaMemcpyAsync(
-                target.ctypes.data, made, target[:count].nbytes, kinds.cudaMemcpyDeviceToHost, self._stream
-            )
-        )
-
-    def _capture(self, context: Any, count: int) -> Any:
-        """The run as a CUDA graph; None where it cannot be captured: then every run is launched layer by layer."""
-        cuda, graph = self._cuda, None
-        try:
-            # of this thread alone: others may allocate meanwhile
-            mode = cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
-            nvidia.check(*cuda.cudaStreamBeginCapture(self._stream, mode))
-            try:
-                self._run(context, count)
-            finally:
-                error, graph = cuda.cudaStreamEndCapture(self._stream)
-            nvidia.check(error)
-            return self._own(cuda.cudaGraphInstantiate(graph, 0), cuda.cudaGraphExecDestroy)
-        except EngineError:
-            cuda.cudaGetLastError()  # forgotten, so that the next call does not find it
-            return None
-        finally:
-            if graph is not None:
-                cuda.cudaGraphDestroy(graph)
-
-    def _wait(self) -> None:
-        nvidia.check(*self._cuda.cudaStreamSynchronize(self._stream))
-
-    def _own(self, answer: tuple[Any, ...], free: Callable[[Any], Any]) -> Any:
-        (made,) = nvidia.check(*answer)
-        self._free.append((free, made))
-        return made
-
-    def _device(self, size: int) -> int:
-        return int(self._own(self._cuda.cudaMalloc(size), self._cuda.cudaFree))
-
-    def _host(self, shape: tuple[int, ...]) -> U8:
-        """Page-locked memory as an array: the GPU copies from and to it by itself."""
-        size = int(np.prod(shape))
-        at = int(self._own(self._cuda.cudaHostAlloc(size, 0), self._cuda.cudaFreeHost))
-        return np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(at)).reshape(shape)
+    def __call__(self, pictures: U8) -> U8:
+        """uint8 (N, h, w, 3) RGB -> uint8 (N, scale * h * 3 / 2, scale * w) I420."""
+        self._network.check(pictures)
+        h, w = pictures.shape[1:3]
+        with self._lock:
+            if self._closed:
+                raise EngineError("tensorrt was closed")
+            engine = self._plans.get((h, w))
+            if engine is None:
+                engine = self._plans[h, w] = self._load((h, w))
+                self.device = engine.device
+            self._plans.move_to_end((h, w))
+            if len(self._plans) > KEPT_SHAPES:
+                self._plans.popitem(last=False)[1].close()
+        return engine(pictures)
 
     def close(self) -> None:
-        """Free everything, the last first, once the GPU is done with it."""
-        if self._stream is not None:
-            self._cuda.cudaStreamSynchronize(self._stream)  # a run that failed half-way may still copy
-        self._ready.clear()
-        self._plan = self._config = None
-        while self._free:
-            free, made = self._free.pop()
-            free(made)
-        self._stream = None
+        """As of each plan."""
+        with self._lock:
+            self._closed = True
+            plans = list(self._plans.values())
+            self._plans.clear()
+        for engine in plans:
+            engine.close()
 
 
-def _names(plan: Any) -> list[str]:
-    """The plan's tensors, what is fed first; TensorRT lists inputs before outputs."""
-    return [str(plan.get_tensor_name(i)) for i in range(plan.num_io_tensors)]
-
-
-def _sizes(plan: Any, name: str) -> tuple[int, int]:
-    """Side of a crop and the most crops of a batch; EngineError unless the plan keeps the engine contract."""
-    tensors = _names(plan)
+def _sides(plan: Any, name: str) -> tuple[tuple[int, ...], int]:
+    """Of the pictures that the plan takes: (h, w, 3), and how many at most. EngineError unless it takes pictures."""
+    tensors = trt_lane.names(plan)
     shapes = [tuple(plan.get_tensor_shape(t)) for t in tensors]
-    if len(shapes) != 2 or len(shapes[0]) != 4 or shapes[0][3] != 3 or len(shapes[1]) != 4 or shapes[1][3] != 4:
-        raise EngineError(f"{name} maps {shapes}; it must map uint8 (N, S, S, 3) to (N, S, S, 4)")
+    if len(shapes) != 2 or len(shapes[0]) != 4 or shapes[0][3] != 3 or min(shapes[0][1:]) < 1:
+        raise EngineError(f"{name} maps {shapes}; it must map pictures of one shape, uint8 (N, h, w, 3), to drawings")
     _, _, most = plan.get_tensor_profile_shape(tensors[0], 0)
-    return int(shapes[0][1]), int(most[0])
+    return tuple(int(side) for side in shapes[0][1:]), int(most[0])
 
 
 def ready() -> str:
@@ -277,10 +174,18 @@ def load(
     run it, and once more where TensorRT does not take what it gave.
     """
     del threads
-    nvidia.ready()
+    _, gpu = nvidia.ready()
     if plan is None:
         raise EngineError(f"it runs a plan, not {Path(onnx_path).name}; make one with `python -m trt_build`")
-    try:
-        return TensorRT(plan(precision or "fp16", ""), callers)
-    except UnloadableError as error:
-        return TensorRT(plan(precision or "fp16", error.reason), callers)
+    kind = precision or "fp16"
+    network = openvino_core.read(Path(onnx_path))[1]
+
+    def loaded(shape: Shape | None) -> TensorRT:
+        try:
+            return TensorRT(plan(kind, "", shape), callers, network)
+        except UnloadableError as error:
+            return TensorRT(plan(kind, error.reason, shape), callers, network)
+
+    if network.whole_picture:
+        return WholePictures(network, loaded, f"{gpu.name}, {kind}")
+    return loaded(None)

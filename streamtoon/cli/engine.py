@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         table, said = _listed(args.style, folder)
     else:
         source = engine_choice.source(style_folder.load(args.style))
-        pictures = _pictures(Path(args.crops) if args.crops else None, source.size)
+        pictures = _pictures(Path(args.crops) if args.crops else None, source)
         if args.action == "build":
             made = _build(source, args.precision, folder, pictures)
             table, said = made.as_text(), made.as_json()
@@ -63,10 +63,10 @@ def run(args: argparse.Namespace) -> int:
     return 1 if refused else 0
 
 
-def _pictures(folder: Path | None, size: int) -> U8 | None:
+def _pictures(folder: Path | None, source: trt_build.Source) -> U8 | None:
     from trt_build import crops
 
-    return None if folder is None else crops.read(folder, size)
+    return None if folder is None else crops.read(folder, source)
 
 
 def _build(source: trt_build.Source, precision: str, folder: Path, pictures: U8 | None) -> trt_build.Made:

@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from foundation.child import Child
 from foundation.cores import available_cores
 from foundation.errors import EngineError, StreamtoonError
 from streamtoon import style_folder
 
+PICTURE_PX: Final = 128  # side of what a style is tried with that draws whole pictures
+
 
 def draw(_tell: Any, subject: str) -> str:
-    """Load the default style into the engine ``subject`` and draw one crop; on what device."""
+    """Load the default style into the engine ``subject`` and draw one picture; on what device."""
     import cv2
     import numpy as np
 
@@ -24,10 +26,11 @@ def draw(_tell: Any, subject: str) -> str:
 
     style = style_folder.load(style_folder.DEFAULT)
     engine = engine_choice.load(subject, style, threads=available_cores())
-    crops = np.asarray(cv2.resize(portrait.picture(), (style.size, style.size))[None], np.uint8)
-    drawn = engine(crops)
+    side = PICTURE_PX if style.whole_picture else style.size
+    drawn = engine(np.asarray(cv2.resize(portrait.picture(), (side, side))[None], np.uint8))
     engine.close()
-    if drawn.shape != (1, style.size, style.size, 4) or drawn[..., :3].min() == drawn[..., :3].max():
+    colours = drawn if style.whole_picture else drawn[..., :3]
+    if colours.min() == colours.max():
         raise RuntimeError(f"it draws an empty picture: {drawn.dtype} {drawn.shape}, {drawn.min()} to {drawn.max()}")
     return f"draws, device: {engine.device}"
 

@@ -2,7 +2,7 @@
 
 The network is MediaPipe's general selfie segmentation (256 x 256, 0.1 M parameters), run by OpenVINO. What it says is
 coarse and trembles, and it is at its best with one person in a square picture. So a square around each known face is
-looked at too, what is said is averaged over time where the picture stands still, then fitted to the luma by a guided
+looked at too; the answer is averaged over time where the picture stands still, then fitted to the luma by a guided
 filter (He, Sun, Tang: Guided Image Filtering, IEEE TPAMI 35(6), 2013), computed on a small grid with its coefficients
 enlarged (He, Sun: Fast Guided Filter, arXiv 1505.00996, 2015): edges of the matte come to lie on edges of the picture.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -24,7 +25,7 @@ from streamtoon.pipeline import face_models
 from streamtoon.types import F32, U8, Face
 
 NET_PX: Final = 256  # side of what the network sees
-GRID_PX: Final = 240 * 427  # pixels of the grid on which the matte is steadied and the filter is solved, at most
+GRID_PX: Final = 240 * 430  # pixels of the grid on which the matte is steadied and the filter is solved, at most
 RADIUS: Final = 1 / 80  # of the filter's window, in parts of the square root of the grid's pixels: 8 px at 480 rows
 STRIP_ROWS: Final = 8  # of the grid, enlarged at a time
 EPSILON: Final = 0.001  # variance of luma, 0..1, below which it is no edge
@@ -37,15 +38,15 @@ KEEP: Final = 0.88  # of the old matte where nothing changed
 CHANGE_DECAY: Final = 0.5  # share of a change that still counts a frame later: nothing old stays in what moved
 JUMP_KEEP: Final = 0.6  # of the old matte at most where the network changed its mind; larger values leave ghosts
 
-LOOK_FACES: Final = 8.0  # side of the square around a face that is looked at, in face widths
-LOOK_SHARE: Final = 0.8  # of the picture, from which such a square shows nothing that the whole does not
+LOOK_FACES: Final = 7.0  # side of the square around a face that is looked at, in face widths
+LOOK_SHARE: Final = 0.8  # of the picture, from which such a square shows little that the whole does not
 LOOK_RIM: Final = 0.15  # of its side, over which it gives way to the whole picture's answer
 LOOK_AGAIN: Final = 0.08  # of its side, by which a face may move before its square does: a still head has a still matte
 MIN_LOOK_PX: Final = 16  # smaller squares show nobody
 MAX_LOOKS: Final = 4  # a frame: each takes as long as the whole picture
 WHOLE_WEIGHT: Final = 0.35  # of the whole picture's answer within a square: it decides where the look does not know
-DOUBT: Final = (0.25, 0.8)  # beyond the squares the whole picture's answer counts from here on: at least, at most
-DOUBT_RISE: Final = 6.0  # of that, by what it sees within the squares and the looks do not, in parts of the people
+ERRS: Final = (0.03, 0.1)  # people seen by the whole picture alone within the squares, in parts of those the looks see:
+MAX_DOUBT: Final = 0.8  # from the first on what it says beyond is doubted; from the second on below this it is nobody
 
 Box = tuple[int, int, int, int]  # x0 y0 x1 y1, px of the picture
 
@@ -82,7 +83,7 @@ class PersonMatte:
                      a square picture: it looks at a square around each face too, and fails less for it
         frame_width  width in px of the frame ``faces`` are measured in; None where it is that of ``luma``
         """
-        step = max(1, min(round(math.sqrt(luma.size / GRID_PX)), *luma.shape))
+        step = min(math.ceil(math.sqrt(luma.size / GRID_PX)), *luma.shape)
         guide = _shrunk(luma, step)
         scale = picture.shape[1] / (frame_width or luma.shape[1])
         self._looks = _looks([face.box * scale for face in faces], picture.shape[:2], self._looks)
@@ -126,7 +127,7 @@ class PersonMatte:
             np.maximum(looked[place], people * window, out=looked[place])
             np.maximum(cover[place], window, out=cover[place])
         excess = float(np.maximum(whole * cover - looked, 0).sum() / (looked.sum() + 1))
-        doubt = min(DOUBT[0] + DOUBT_RISE * excess, DOUBT[1])
+        doubt = float(np.interp(excess, ERRS, (0, MAX_DOUBT)))
         beyond = np.maximum((whole - doubt) * (1 / (1 - doubt)), 0)
         within = cover * whole * WHOLE_WEIGHT + looked * (1 - WHOLE_WEIGHT)
         return np.asarray(within + (1 - cover) * beyond, np.float32)
@@ -180,6 +181,7 @@ def _looks(faces: Sequence[F32], shape: tuple[int, int], before: Sequence[Box]) 
     return looks[:MAX_LOOKS]
 
 
+@lru_cache(16)
 def _window(shape: tuple[int, ...], upright: tuple[bool, bool], across: tuple[bool, bool]) -> F32:
     """(h, w) float32: 1 inside, falling to 0 towards those sides (top and bottom, left and right) that are soft."""
     ramps = []

@@ -15,7 +15,7 @@ from typing import Final
 
 import engines
 import trt_build
-from engines import Engine, EngineError
+from engines import Engine, EngineError, openvino_core
 from engines.compare import difference
 from engines.switching import SwitchingEngine
 from streamtoon import style_folder
@@ -23,11 +23,12 @@ from streamtoon.errors import UsageError
 from streamtoon.sources import portrait
 from streamtoon.types import Style
 from trt_build import Source, crops
-from trt_build.source import NAME
+from trt_build.source import NAME, PICTURE, Shape
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, float], None]
+Plan = Callable[[str, str, Shape | None], Path]  # see engines.load
 CPU: Final = "openvino"  # which every installation has: what "auto" takes must draw as it does
 
 
@@ -48,9 +49,25 @@ def load(
     logged. progress: of compiling, see ``trt_build.plan``.
     """
     plan = _plans(style, progress)
-    return engines.load(
+    engine = engines.load(
         name, style.onnx, threads=threads, plan=plan, refuse=lambda engine: _refused(engine, style, threads)
     )
+    return _fitting(engine, style)
+
+
+def _fitting(engine: Engine, style: Style) -> Engine:
+    """``engine``, which is closed and EngineError raised where the style's network does not map what its card says."""
+    try:
+        network = engine.network if hasattr(engine, "network") else openvino_core.read(style.onnx)[1]
+    except EngineError:
+        engine.close()
+        raise
+    wanted = (0, style.scale) if style.whole_picture else (style.size, 1)
+    if network is None or (network.size, network.scale) == wanted:  # the fake echoes whatever the card says
+        return engine
+    engine.close()
+    says = f'output = "yuv", scale = {style.scale}' if style.whole_picture else f'output = "rgba", size = {style.size}'
+    raise EngineError(f"{style.onnx.name} {network}; its {style_folder.CARD} says {says}; export the style again")
 
 
 def source(style: Style) -> Source:
@@ -59,7 +76,7 @@ def source(style: Style) -> Source:
         card = style.folder / style_folder.CARD
         raise EngineError(f"{card}: name is {style.name!r}; plans are named by it: letters, digits, - and _ alone")
     try:
-        return Source(style.name, style.onnx, style_folder.half(style), style.size)
+        return Source(style.name, style.onnx, style_folder.half(style), 0 if style.whole_picture else style.size)
     except UsageError as error:
         raise EngineError(str(error)) from error
 
@@ -84,8 +101,9 @@ def _refused(engine: Engine, style: Style, threads: int) -> str:
     """Why "auto" does not take ``engine``; empty where it draws the portrait as the CPU does."""
     if engine.name == CPU:
         return ""
-    pictures = crops.moved(portrait.picture(), style.size, count=2)
+    shape = PICTURE if style.whole_picture else (style.size, style.size)
     try:
+        pictures = crops.moved(portrait.picture(), shape, count=2)
         with closing(engines.load(CPU, style.onnx, threads=threads)) as reference:
             drawn = reference(pictures)
         return difference(engine, pictures, drawn, CPU)
@@ -98,7 +116,7 @@ def live(name: str, style: Style, *, threads: int, progress: Progress = _silent)
     if name != "auto":
         return load(name, style, threads=threads, progress=progress)
     return SwitchingEngine(
-        engines.load(CPU, style.onnx, threads=threads),
+        _fitting(engines.load(CPU, style.onnx, threads=threads), style),
         lambda cancel: engines.load(
             "auto", style.onnx, threads=threads, plan=_plans(style, _silent, cancel), among=_faster()
         ),
@@ -111,13 +129,14 @@ def _faster() -> tuple[str, ...]:
     return tried[: tried.index(CPU)]
 
 
-def _plans(style: Style, progress: Progress, cancel: threading.Event | None = None) -> Callable[[str, str], Path]:
+def _plans(style: Style, progress: Progress, cancel: threading.Event | None = None) -> Plan:
     """What gives an engine its plan of ``style``."""
 
-    def plan(precision: str, refused: str) -> Path:
+    def plan(precision: str, refused: str, shape: Shape | None) -> Path:
         made = trt_build.plan(
-            source(style), precision, photo=portrait.picture(), refused=refused, progress=progress, cancel=cancel
-        )
+            source(style), precision, shape=shape, photo=portrait.picture(), refused=refused, progress=progress,
+            cancel=cancel,
+        )  # fmt: skip
         if made.built:
             log.info("compiled %s in %.1f s: %s", made.path.name, made.seconds, made.why)
         return made.path

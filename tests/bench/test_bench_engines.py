@@ -37,8 +37,9 @@ def card(monkeypatch, tmp_path):
     monkeypatch.setattr(engines, "MADE", {"resnet9": lambda: resnet9(SIZE, width=8, blocks=1)})
     cuda.profiles = []
 
-    def plan(source, kind, *, profile, photo, refused):
-        cuda.profiles.append((source.name, kind, profile))
+    def plan(source, kind, *, shape, profile, photo, refused):
+        assert shape is None
+        cuda.profiles.append((source.name, kind, profile or trt_build.PROFILE))
         (tmp_path / "small.plan").write_bytes(b"plan")
         return SimpleNamespace(path=tmp_path / "small.plan")
 
@@ -67,6 +68,14 @@ def test_engines_here_are_measured_and_the_others_are_told(small, caplog):
     assert len(result.as_table().splitlines()) >= 2 + len(result.rows)
 
 
+def test_a_network_for_whole_pictures_is_measured(picture_style, monkeypatch):
+    monkeypatch.setattr("trt_build.source.PICTURE", (64, 96))
+    result = engines.bench_engines(str(picture_style.folder), [], 1)
+    rows = {(r.engine, r.batch): r for r in result.rows}
+    assert [b for e, b in rows if e == "openvino"] == [1, 2, 4, 8]
+    assert rows["openvino", 1].network == "fake"
+
+
 def test_a_card_is_measured_in_every_batch_and_precision(card, small, caplog):
     caplog.set_level("INFO", engines.__name__)
     result = engines.bench_engines(small, [], 1)
@@ -78,7 +87,7 @@ def test_a_card_is_measured_in_every_batch_and_precision(card, small, caplog):
     assert all(r.together > 0 for r in rows)
     assert all((r.floor_ratio is None) == (r.matrix is None) == (r.precision == "int8") for r in rows)
     one = next(r for r in rows if (r.network, r.precision, r.batch) == ("small", "fp16", 64))
-    counted = cost.cost(Path(small), SIZE)
+    counted = cost.cost(Path(small), (SIZE, SIZE))
     floor = counted.floor(64, "fp16", cost.Rates({"fp16": 2e12}, 1e12))
     assert one.floor_ratio == pytest.approx(one.ms / 1000 / floor, rel=0.05)
     assert one.matrix == pytest.approx(counted.flop * max(one.crops_per_second, one.together) / 2e12, abs=0.001)

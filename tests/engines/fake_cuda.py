@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 
 import engines.runtimes.tensorrt
+from engines import Network
 
 
 class Cuda:
@@ -131,6 +132,10 @@ class Context:
         self.shape = shape
         return shape[0] <= self.plan.most
 
+    def get_tensor_shape(self, name):
+        n, h, w, _ = self.shape
+        return self.shape if name == "crops" else (n, *self.plan.network.drawn(h, w))
+
     def execute_async_v3(self, _stream):
         self.plan.entered.set()
         assert self.plan.go.wait(10)
@@ -143,6 +148,8 @@ class Context:
             count = int(np.prod(shape))
             crops = np.ctypeslib.as_array((ctypes.c_uint8 * count).from_address(fed)).reshape(shape)
             drawn = np.concatenate([255 - crops, np.full((*shape[:3], 1), 255, np.uint8)], axis=3)
+            if self.plan.network.whole_picture:
+                drawn = np.repeat(crops[:, :1, :1, 0], 6 * shape[1] * shape[2], 1)
             ctypes.memmove(made, np.ascontiguousarray(drawn).ctypes.data, drawn.nbytes)
 
         self.cuda.enqueue(draw)
@@ -153,8 +160,8 @@ class Plan:
     num_io_tensors = 2
     device_memory_size_v2 = 64
 
-    def __init__(self, cuda, log, most, size):
-        self.cuda, self.log, self.most, self.size, self.fault = cuda, log, most, size, ""
+    def __init__(self, cuda, log, most, sides, network):
+        self.cuda, self.log, self.most, self.sides, self.network, self.fault = cuda, log, most, sides, network, ""
         self.contexts = []
         self.kernels, self.compiled = b"", b"compiled kernels"
         self.entered, self.go = threading.Event(), threading.Event()  # a run has begun; it may go on
@@ -164,10 +171,10 @@ class Plan:
         return ("crops", "drawn")[i]
 
     def get_tensor_shape(self, name):
-        return (-1, self.size, self.size, 3 if name == "crops" else 4)
+        return (-1, *self.sides, 3) if name == "crops" else (-1, *self.network.drawn(*self.sides))
 
     def get_tensor_profile_shape(self, _name, _profile):
-        return [(n, self.size, self.size, 3) for n in (1, 2, self.most)]
+        return [(n, *self.sides, 3) for n in (1, 2, self.most)]
 
     def create_execution_context(self, _how):
         self.contexts.append(Context(self.cuda, self))
@@ -196,7 +203,7 @@ class Trt:
     DynamicShapesKernelSpecializationStrategy = SimpleNamespace(LAZY="lazy")
 
     def __init__(self, cuda, most=8, size=16):
-        self.cuda, self.most, self.size, self.plans = cuda, most, size, []
+        self.cuda, self.most, self.network, self.plans = cuda, most, Network(size), []
 
     def Runtime(self, log):
         def deserialize(data):
@@ -206,14 +213,17 @@ class Trt:
             if data == b"too large":
                 log.log(1, "[defaultAllocator.cpp::allocate::60] Error Code 1: Cuda Runtime (out of memory)")
                 return None
-            self.plans.append(Plan(self.cuda, log, self.most, self.size))
+            sides = [self.network.size] * 2
+            if self.network.whole_picture:
+                sides = [int(side) for side in data.split(b"x")]
+            self.plans.append(Plan(self.cuda, log, self.most, sides, self.network))
             return self.plans[-1]
 
         return SimpleNamespace(deserialize_cuda_engine=deserialize)
 
 
 def load(tmp_path, data=b"plan", callers=1):
-    def plan(precision, _refused):
+    def plan(precision, _refused, _shape):
         file = tmp_path / f"ink-{precision}.plan"
         file.write_bytes(data)
         return file

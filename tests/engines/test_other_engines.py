@@ -73,9 +73,18 @@ def test_torch_asks_a_gpu_for_nothing_while_it_draws(style, tmp_path, monkeypatc
     (tmp_path / "int8.onnx").write_bytes(int8)
     for file in (style.onnx, style.folder / f"{style.name}.fp16.onnx", tmp_path / "small.onnx", tmp_path / "int8.onnx"):
         engine = Torch(file, "meta", 1)
-        drawn = engine._run(torch.empty(2, engine.size, engine.size, 3, dtype=torch.uint8, device="meta"))
-        assert drawn.shape == (2, engine.size, engine.size, 4)
+        drawn = engine._run(torch.empty(2, size := engine._network.size, size, 3, dtype=torch.uint8, device="meta"))
+        assert drawn.shape == (2, size, size, 4)
         assert drawn.device.type == "meta"
+
+
+def test_torch_asks_a_gpu_for_nothing_while_it_draws_whole_pictures(picture_style):
+    torch = pytest.importorskip("torch")
+    from engines.torch_graph import Torch
+
+    drawn = Torch(picture_style.onnx, "meta", 1)._run(torch.empty(1, 64, 96, 3, dtype=torch.uint8, device="meta"))
+    assert drawn.shape == (1, 192, 192)
+    assert drawn.device.type == "meta"
 
 
 def test_torch_knows_what_cyclegan_is_made_of(tmp_path, pictures):

@@ -11,7 +11,7 @@ from engines.compare import psnr
 from engines.runtimes import openvino
 from trt_build.graph import Graph
 
-ON_CPU = ("openvino:f32", "onnxruntime:cpu", "onnxruntime:unoptimised")
+ON_CPU = ("openvino:f32", "onnxruntime:cpu", "onnxruntime:unoptimised", "torch:cpu")
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +22,7 @@ def pictures(portrait):
 
 @pytest.mark.parametrize("scale", [1, 2])
 def test_engines_agree_at_every_shape(tmp_path, pictures, scale):
+    pytest.importorskip("torch")
     file = picture_styles.write(tmp_path, scale) / "fake.onnx"
     loaded = [engines.load(name, file, threads=1) for name in ("echo", *ON_CPU)]
     for some in (pictures, pictures[:1, :64, :72], pictures[:, 8:72, :64]):
@@ -61,7 +62,7 @@ def test_openvino_keeps_the_last_shapes(picture_style, pictures, monkeypatch):
     engine.close()
 
 
-@pytest.mark.parametrize("name", ["openvino", "onnxruntime:cpu", "echo"])
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime:cpu", "torch:cpu", "echo"])
 def test_pictures_that_break_the_contract_are_refused(picture_style, pictures, name):
     engine = engines.load(name, picture_style.onnx, threads=1)
     for wrong in (pictures[:0], pictures[..., :2], pictures.astype(np.float32)):

@@ -60,7 +60,7 @@ def test_it_changes_between_two_calls(said):
     first, better = Ink(), Better()
     swap = SwitchingEngine(first, lambda _: better)
     drawn = [swap(CROPS)]
-    waiting(lambda: swap._next is not None)
+    waiting(lambda: swap._ready)
     assert swap.name == "ink"
     drawn.append(swap(CROPS))
     assert (swap.name, swap.device) == ("better", "gpu")
@@ -83,10 +83,35 @@ def test_every_batch_size_is_set_up_before_it_draws(said):
 
     swap = SwitchingEngine(Ink(), lambda _: Watched())
     swap(CROPS)
-    waiting(lambda: swap._next is not None)
+    waiting(lambda: swap._ready)
     assert [n for n, _ in sizes[:8]] == list(range(1, 9))
     assert {name for _, name in sizes} == {"better engine"}
     swap.close()
+
+
+def test_each_shape_of_pictures_changes_by_itself(said):
+    """A plan of another shape is compiled while the first engine draws; shapes not seen for long are forgotten."""
+    made = []
+
+    def better(_cancel):
+        made.append(Better())
+        return made[-1]
+
+    swap = SwitchingEngine(Ink(), better)
+    shapes = [CROPS[:, : 8 * n] for n in (4, 3, 2, 1)]
+    for number, some in enumerate(shapes):
+        swap(some)
+        assert swap.name == "ink"
+        waiting(lambda n=number: len(made) == n + 1 and shapes[n].shape[1:3] in swap._ready)
+        swap(some)
+        assert swap.name == "better"
+    assert made[0].closed
+    assert not any(one.closed for one in made[1:])
+    swap(shapes[0])
+    assert swap.name == "ink"
+    waiting(lambda: len(made) == 5 and shapes[0].shape[1:3] in swap._ready)
+    swap.close()
+    assert all(one.closed for one in made)
 
 
 def none_there(_cancel):
@@ -144,7 +169,7 @@ def test_one_that_fails_later_hands_the_same_picture_back(said):
     better = Ink(later)
     swap = SwitchingEngine(Ink(), lambda _: better)
     swap(CROPS)
-    waiting(lambda: swap._next is not None)
+    waiting(lambda: swap._ready)
     for _ in range(8):
         assert np.array_equal(swap(CROPS)[..., :3], 255 - CROPS)
     assert better.closed
@@ -223,7 +248,7 @@ def test_a_live_picture_is_never_raw_repeated_or_skipped_by_it(style_folder, sai
     [
         (None, ""),
         (other_picture, r"its drawing is \d+\.\d dB from openvino's, not 35"),
-        (wrong_shape, r"it gave uint8 \(2, 8, 256, 4\) for crops \(2, 256, 256, 3\)"),
+        (wrong_shape, r"it gave uint8 \(2, 8, 256, 4\) for pictures \(2, 256, 256, 3\)"),
         (raises, "out of GPU memory"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 import engines
 import engines.runtimes.tensorrt
-from engines import EngineError, nvidia
+from engines import EngineError, Network, nvidia
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fake_cuda import load
@@ -109,7 +109,7 @@ def test_a_plan_that_does_not_load_is_made_again(trt, tmp_path):
     file = tmp_path / "ink-fp16.plan"
     asked = []
 
-    def plan(precision, refused):
+    def plan(precision, refused, _shape):
         asked.append((precision, refused))
         file.write_bytes(b"plan" if refused else b"foreign")
         return file
@@ -131,7 +131,7 @@ def test_out_of_gpu_memory(trt, cuda, tmp_path, room):
 
 
 def test_a_good_plan_that_the_gpu_has_no_room_for_is_not_made_again(trt, tmp_path):
-    def plan(_precision, refused):
+    def plan(_precision, refused, _shape):
         assert not refused
         (tmp_path / "ink.plan").write_bytes(b"too large")
         return tmp_path / "ink.plan"
@@ -225,3 +225,48 @@ def test_all_share_one_logger_that_outlives_them(trt, tmp_path):
     with pytest.raises(EngineError, match="convolution 7 has no kernel"):
         second(CROPS)
     second.close()
+
+
+@pytest.fixture
+def whole_pictures(trt, tmp_path):
+    """An engine for pictures, twice as large when drawn; and the shapes that plans were asked for."""
+    trt.network = Network(0, 2)
+    asked = []
+
+    def plan(_precision, refused, shape):
+        asked.append(shape)
+        file = tmp_path / "comic.plan"
+        file.write_bytes(b"foreign" if shape == (80, 80) and not refused else b"%dx%d" % shape)
+        return file
+
+    engine = engines.runtimes.tensorrt.load(tmp_path / "comic.onnx", plan=plan)
+    yield engine, asked
+    engine.close()
+
+
+@pytest.mark.parametrize("trt", KINDS, indirect=True)
+def test_whole_pictures_have_a_plan_for_each_shape(whole_pictures, trt, cuda):
+    engine, asked = whole_pictures
+    assert asked == []
+    assert engine.device == "Fake GPU, fp16"
+    shapes = [(16, 24), (64, 32), (16, 24), (80, 80), (24, 16), (64, 32), (16, 24)]
+    for number, (h, w) in enumerate(shapes):
+        drawn = engine(np.full((2, h, w, 3), number, np.uint8))
+        assert drawn.shape == (2, 3 * h, 2 * w)
+        assert (drawn == number).all()
+    assert asked == [(16, 24), (64, 32), (80, 80), (80, 80), (24, 16), (64, 32), (16, 24)]  # the last three are kept
+    assert "comic" in engine.device
+    engine.close()
+    assert cuda.blocks == {}
+    with pytest.raises(EngineError, match="tensorrt was closed"):
+        engine(np.zeros((1, 16, 24, 3), np.uint8))
+
+
+def test_a_plan_that_makes_another_size_is_refused(whole_pictures, trt):
+    engine, _ = whole_pictures
+    engine(np.zeros((1, 16, 24, 3), np.uint8))
+    trt.plans[-1].network = Network(0, 1)  # what it makes is half as large as what memory was taken for
+    with pytest.raises(EngineError, match=r"makes \(2, 24, 24\) of 2 pictures of 24x16 px, not \(48, 48\) of each"):
+        engine(np.zeros((2, 16, 24, 3), np.uint8))
+    with pytest.raises(EngineError, match="must be multiples of 8"):
+        engine(np.zeros((2, 16, 20, 3), np.uint8))

@@ -175,15 +175,41 @@ def test_distant_people_are_looked_at_again(matte, photo):
     assert np.abs(half.astype(int) - found[::2, ::2]).mean() < 1
 
 
-def test_a_look_has_the_word_where_it_looks(matte, monkeypatch):
-    """Of the whole picture it is only doubted who is beyond it."""
+def answers_by_size(matte, monkeypatch, whole, look):
+    """The network says ``whole`` of the whole picture of 640 px, and ``look`` of every square."""
     monkeypatch.setattr(
-        matte, "_people", lambda seen, size: np.full(size[::-1], 0.45 if seen.shape[1] == 640 else 0.1, np.float32)
+        matte, "_people", lambda seen, size: np.full(size[::-1], whole if seen.shape[1] == 640 else look, np.float32)
     )
-    picture, grey = np.zeros((360, 640, 3), np.uint8), np.full((720, 1280), 90, np.uint8)
-    assert matte(picture, grey).max() > 50
+
+
+FAR, NEAR = np.s_[:, :100], np.s_[:, 500:700]  # beyond the look at THERE, and within it
+THERE = face(500, 300, 700, 500)
+WIDE = np.zeros((360, 640, 3), np.uint8), np.full((720, 1280), 90, np.uint8)
+
+
+def test_a_look_has_the_word_where_it_looks(matte, monkeypatch):
+    answers_by_size(matte, monkeypatch, whole=0.0, look=1.0)
+    found = matte(*WIDE, [THERE])
+    assert found[NEAR].min() == 255
+    assert found[FAR].max() == 0
     matte.forget()
-    assert matte(picture, grey, [face(500, 300, 700, 500)]).max() == 0
+    answers_by_size(matte, monkeypatch, whole=1.0, look=0.0)
+    assert matte(*WIDE, [THERE])[NEAR].max() == 0
+
+
+def test_where_the_look_does_not_know_the_whole_picture_decides(matte, monkeypatch):
+    for whole, shown in ((0.0, 0), (1.0, 255)):
+        matte.forget()
+        answers_by_size(matte, monkeypatch, whole=whole, look=0.5)
+        assert (matte(*WIDE, [THERE])[NEAR] == shown).all()
+
+
+def test_a_whole_picture_that_errs_within_the_look_is_doubted_beyond(matte, monkeypatch):
+    answers_by_size(matte, monkeypatch, whole=0.6, look=0.6)
+    assert matte(*WIDE, [THERE])[FAR].min() > 200
+    matte.forget()
+    answers_by_size(matte, monkeypatch, whole=0.6, look=0.1)
+    assert matte(*WIDE, [THERE])[FAR].max() == 0
 
 
 def test_looks_are_few_and_square_and_within_the_picture():

@@ -137,3 +137,59 @@ def test_resumed_equals_uninterrupted(args, tmp_path):
 def test_arguments_that_cannot_work(args, wrong, said):
     with pytest.raises(UsageError, match=said):
         method.begin(replace(args, **wrong))
+
+
+@pytest.fixture(scope="module")
+def state():
+    """A checkpoint of a small net that draws something, with BatchNorm that has seen something."""
+    torch.manual_seed(0)
+    net = networks.build("picture16")
+    torch.nn.init.normal_(net.head.weight, 0, 0.01)
+    net.train()(torch.rand(2, 3, 64, 64))
+    return {"ema": net.state_dict(), "args": {"net": "picture16", "method": "picture"}}
+
+
+def test_export_agrees_with_torch_at_any_size(state, tmp_path, portrait):
+    pytest.importorskip("onnx")
+    from streamtoon import style_folder
+    from train.run import sample_sheet
+    from train.style_folder import export, onnx_file
+
+    checkpoint.save(tmp_path / "c.pt", state)
+    sample_sheet.write_png(tmp_path / "photo.png", portrait)
+    parity = export.export(
+        export.Args(tmp_path / "c.pt", tmp_path / "lines", lines=360, region="person", background="paper", force=True,
+                    photo=tmp_path / "photo.png", fp16=False, size=64)
+    )  # fmt: skip
+    assert parity["fp32"] >= 55
+    assert parity["fp16"] >= 45
+    style = style_folder.load(str(tmp_path / "lines"))
+    assert (style.whole_picture, style.scale, style.lines, style.region) == (True, 2, 360, "person")
+    assert (style.background, style.matte) == ("paper", "model")
+    assert (tmp_path / "lines" / "preview.webp").stat().st_size < 100_000
+    data, deployed = style.onnx.read_bytes(), export.deploy(state, export.Args(tmp_path, tmp_path))
+    assert len(data) < 450_000
+    for shape in ((1, 64, 96), (2, 72, 40)):
+        pictures = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+        drawn = onnx_file.run_onnx(data, pictures)
+        assert np.abs(drawn - deployed(torch.from_numpy(pictures)).numpy().astype(int)).max() <= 1
+
+
+def test_what_is_deployed_draws_what_was_learned(state):
+    import cv2
+
+    from train.style_folder.deployed import DeployedPlanes, rgb_of
+
+    net = networks.build("picture16").eval()
+    net.load_state_dict(state["ema"])
+    pictures = torch.randint(0, 256, (1, 16, 24, 3), dtype=torch.uint8)
+    drawn = DeployedPlanes(net)(pictures).numpy()
+    luma, chroma = net(pictures.permute(0, 3, 1, 2) / 255)
+    assert drawn.shape == (1, 48, 48)
+    assert np.abs(drawn[0, :32] - 255 * luma[0, 0].detach().clamp(0, 1).numpy()).max() < 1.5
+    u = drawn[0, 32:40].reshape(16, 24)
+    assert np.abs(u.astype(int) - 128 - 255 * chroma[0, 0].detach().clamp(-0.5, 0.5).numpy()).max() < 1.5
+    flat = np.full((1, 48, 48), 90, np.uint8)
+    flat[0, :32], flat[0, 40:] = 120, 170  # y, u, v of one colour
+    wanted = cv2.cvtColor(np.array([[[120, 170, 90]]], np.uint8), cv2.COLOR_YCrCb2RGB)
+    assert np.abs(rgb_of(flat)[0] - wanted.astype(int)).max() <= 1

@@ -18,7 +18,7 @@ import pytest
 from engines import EngineError, nvidia
 
 ROOT = Path(__file__).parent.parent.parent
-SHARED = ["engines/nvidia.py", "engines/runtimes/tensorrt.py", "trt_build/builder.py"]
+SHARED = ["engines/nvidia.py", "engines/runtimes/tensorrt.py", "engines/trt_lane.py", "trt_build/builder.py"]
 RTX_ONLY = "engines/rtx.py"
 REMOVED = {
     "FP16",

@@ -19,7 +19,8 @@ pytestmark = needs_tensorrt()
 
 
 CHANGES = {
-    "network": "0" * 64, "precision": "fp16", "calibration": "1" * 64, "profile": "1-8-8", "module": "tensorrt",
+    "network": "0" * 64, "precision": "fp16", "calibration": "1" * 64, "profile": "1-8-8", "shape": "96x64",
+    "module": "tensorrt",
     "version": "1.7.0.1", "cuda": "13.0", "gpu": "NVIDIA RTX 4090", "capability": "8.9", "recipe": 0,
 }  # fmt: skip
 

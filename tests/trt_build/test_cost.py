@@ -14,7 +14,7 @@ from trt_build.source import Source
 def test_the_cyclegan_is_counted_as_its_paper_has_it(tmp_path):
     file = tmp_path / "resnet9.onnx"
     file.write_bytes(resnet9(64))
-    found = cost.cost(file, 64)
+    found = cost.cost(file, (64, 64))
     by_hand = 64 * 64 * (3 * 64 * 49 + 64 * 3 * 49 + 3 * 4)  # the two ends at full size, and alpha
     by_hand += 32 * 32 * 9 * 64 * 128 * 2 + 16 * 16 * 9 * 128 * 256 * 2  # down and up again
     by_hand += 16 * 16 * 9 * 256 * 256 * 18
@@ -23,7 +23,7 @@ def test_the_cyclegan_is_counted_as_its_paper_has_it(tmp_path):
 
 
 def test_the_shipped_styles_cost_what_their_cards_say():
-    gigamacs = {name: cost.cost(shipped.source(name).onnx, 256).flop / 2e9 for name in ("ink", "wash")}
+    gigamacs = {name: cost.cost(shipped.source(name).onnx, (256, 256)).flop / 2e9 for name in ("ink", "wash")}
     assert gigamacs["ink"] == pytest.approx(0.66 + 0.028, abs=0.006)  # eight more channels leave the last layer: RGBA
     assert gigamacs["wash"] == pytest.approx(0.63 + 0.028, abs=0.006)
 
@@ -32,8 +32,8 @@ def test_the_compact_network_costs_what_the_style_of_its_width_does(tmp_path):
     costs = []
     for width in (24, 32):
         (tmp_path / "munet.onnx").write_bytes(munet(width))
-        costs.append(cost.cost(tmp_path / "munet.onnx", 256))
-    assert costs[0] == cost.cost(shipped.source("ink").onnx, 256)
+        costs.append(cost.cost(tmp_path / "munet.onnx", (256, 256)))
+    assert costs[0] == cost.cost(shipped.source("ink").onnx, (256, 256))
     assert costs[1].flop > 1.6 * costs[0].flop
 
 

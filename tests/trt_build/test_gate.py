@@ -15,6 +15,7 @@ import engines
 from engines import EngineError
 from trt_build import check, crops, precision
 from trt_build.resnet9 import resnet9
+from trt_build.source import Source
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,22 @@ def test_a_table_names_every_engine(results):
     table = check.as_table(results)
     assert len(table.splitlines()) == len(results) + 1
     assert all(name in table for name in ("tensorrt", "onnxruntime:gpu", "openvino", "torch"))
+
+
+def test_whole_pictures_pass_it_in_every_precision(picture_style, monkeypatch):
+    """One by one, as they are drawn; TensorRT's plans aside, which test_plans.py builds."""
+    monkeypatch.setattr(check, "TIMED_CALLS", 1)
+    monkeypatch.setattr("trt_build.source.PICTURE", (96, 160))
+    every = check._all
+    monkeypatch.setattr(check, "_all", lambda *a: (one for one in every(*a) if one[0] != "tensorrt"))
+    source = shipped.source(picture_style.folder)
+    found = check.check(source, crops.made(source, shipped.PHOTO, count=2), photo=shipped.PHOTO)
+    ran = {(r.engine, r.precision) for r in found if r.ok}
+    assert {("openvino:f32", "fp32"), *(("onnxruntime:cpu", kind) for kind in precision.KINDS)} <= ran
+    assert check.refused(found) == []
+    assert all(set(r.ms) == {"1"} for r in found if r.ok)
+    assert "ms x1, p95" in check.as_table(found)
+    assert "ms x4" not in check.as_table(found)
 
 
 class Scripted:
@@ -128,17 +145,18 @@ def test_crops_are_the_same_every_time_and_not_those_of_calibration():
 
 
 def test_crops_of_ones_own(tmp_path):
+    small = Source("small", tmp_path, None, 64)
     pictures = shipped.crops(64)[:3]
     for i, picture in enumerate(pictures):
         Image.fromarray(picture).save(tmp_path / f"{i}.png")
-    assert np.array_equal(crops.read(tmp_path, 64), pictures)
+    assert np.array_equal(crops.read(tmp_path, small), pictures)
     np.savez(tmp_path / "three.npz", pictures)
-    assert np.array_equal(crops.read(tmp_path / "three.npz", 64), pictures)
+    assert np.array_equal(crops.read(tmp_path / "three.npz", small), pictures)
     with pytest.raises(EngineError, match=r"holds uint8 \(3, 64, 64, 3\); crops are uint8 \(N, 256, 256, 3\)"):
-        crops.read(tmp_path / "three.npz", 256)
+        crops.read(tmp_path / "three.npz", shipped.source("ink"))
     for wrong in ("nothing", "three.npz/x"):
-        with pytest.raises(EngineError, match="is no folder of crops"):
-            crops.read(tmp_path / wrong, 64)
+        with pytest.raises(EngineError, match="is no folder of pictures"):
+            crops.read(tmp_path / wrong, small)
 
 
 def run(*arguments):
@@ -151,7 +169,7 @@ def run(*arguments):
     ("arguments", "line"),
     [
         (["inkk"], "no style 'inkk'"),
-        (["ink", "--crops", "nowhere"], "nowhere is no folder of crops"),
+        (["ink", "--crops", "nowhere"], "nowhere is no folder of pictures"),
         (["check", "inkk"], "no style 'inkk'"),
     ],
 )

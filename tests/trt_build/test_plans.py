@@ -9,7 +9,7 @@ from installed import needs_tensorrt
 
 import trt_build
 from engines import EngineError
-from trt_build import cache, precision
+from trt_build import cache, crops, precision
 from trt_build.resnet9 import resnet9
 
 pytestmark = needs_tensorrt()
@@ -42,8 +42,6 @@ def test_every_shipped_style_is_built_kept_and_found(folder, name, kind):
 
 @pytest.mark.parametrize("name", STYLES)
 def test_int8_passes_the_gate_on_other_crops_and_is_built_and_found(folder, name):
-    from trt_build import crops
-
     source = shipped.source(name)
     graph = precision.graph(source, "int8", shipped.crops(source.size, crops.CALIBRATION_SEED))
     judged = shipped.crops(source.size, crops.CHECK_SEED)[::4]
@@ -57,6 +55,24 @@ def test_int8_passes_the_gate_on_other_crops_and_is_built_and_found(folder, name
     assert len(again.key.calibration) == 64
     other = shipped.crops(source.size, crops.CALIBRATION_SEED)[1:]
     assert cache.key(source, "int8", trt_build.PROFILE, other) != first.key  # other crops, another plan
+
+
+@pytest.mark.parametrize("kind", precision.KINDS)
+def test_whole_pictures_are_built_for_a_shape(folder, picture_style, kind, monkeypatch):
+    """360x640 is drawn as 720x1280. INT8 is near enough on other pictures than those it was calibrated on."""
+    monkeypatch.setattr(crops, "PICTURES", 4)
+    source = shipped.source(picture_style.folder)
+    made = trt_build.plan(source, kind, folder=folder, photo=shipped.PHOTO)
+    assert made.built
+    assert (made.key.shape, made.key.profile) == ("640x360", "1-1-8")
+    assert made.path.stat().st_size > 10_000
+    if kind == "int8":
+        graph = precision.graph(source, kind, precision.crops_for(source, kind, shipped.PHOTO))
+        judged = crops.made(source, shipped.PHOTO, count=2)
+        assert precision.near(graph, precision._drawn(source.onnx, judged), judged) >= precision.NEED[kind]
+    other = trt_build.plan(source, kind, shape=(64, 96), folder=folder, photo=shipped.PHOTO)
+    assert other.why == "the one there has shape 640x360, not 96x64"
+    assert other.path != made.path
 
 
 def test_a_full_size_cyclegan_goes_the_same_way(tmp_path):

@@ -43,3 +43,8 @@ def test_a_half_file_that_is_another_is_refused(tmp_path):
 def test_plans_are_named_by_their_style(style_folder):
     with pytest.raises(EngineError, match=r"name is 'a/b'; plans are named by it: letters, digits, - and _ alone"):
         shipped.source(style_folder(name="a/b"))
+
+
+def test_a_picture_network_has_no_side_of_its_own(picture_style, tmp_path):
+    for source in (shipped.source(picture_style.folder), trt_build.read(picture_style.onnx)):
+        assert (source.size, source.shape) == (0, (360, 640))

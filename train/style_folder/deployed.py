@@ -1,16 +1,19 @@
-"""A trained network as engines run it: uint8 RGB in, uint8 RGBA out, every scaling inside, BatchNorm folded."""
+"""A trained network as engines run it: uint8 in and out, every scaling inside, BatchNorm folded."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from train.networks import munet
+from streamtoon.types import U8
+from train.networks import munet, picture
 from train.networks.munet import DRAWING_HEAD, MATTE_HEAD, MUNet
+from train.networks.picture import PictureNet
 
 Colour = tuple[int, int, int]
 
@@ -30,6 +33,42 @@ class DeployedPicture(nn.Module):
         rgb = ((munet.picture(self.net(x * (1 / 127.5) - 1)) + 1) * 127.5).round().clamp(0, 255)
         rgba = torch.cat([rgb, torch.full_like(rgb[:, :1], 255)], dim=1)
         return rgba.permute(0, 2, 3, 1).to(torch.uint8)
+
+
+class DeployedPlanes(nn.Module):
+    """A network of whole pictures: uint8 RGB of any size in multiples of 8 in, uint8 planes twice as large out.
+
+    Its first and last convolutions work in levels from 0 to 255, so nothing is left to scale.
+    """
+
+    def __init__(self, net: PictureNet) -> None:
+        super().__init__()
+        self.net: PictureNet = fold(copy.deepcopy(net).eval())
+        first, head = next(m for m in self.net.fine.modules() if isinstance(m, nn.Conv2d)), self.net.head
+        with torch.no_grad():
+            first.weight.div_(255)
+            head.weight.mul_(255)
+            head.bias.mul_(255)
+            head.bias[16:] += 128
+        for weight in (*self.net.parameters(), self.net.enlarge):
+            weight.data = weight.data.half().float()
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """(N, h, w, 3) uint8 RGB -> (N, 3h, 2w) uint8: planes as I420 lays them, BT.601, full range."""
+        n, h, w = pictures.shape[:3]
+        luma, chroma = self.net(pictures.to(self.net.head.weight.dtype).permute(0, 3, 1, 2))
+        planes = torch.cat([luma.reshape(n, 2 * h, 2 * w), chroma.reshape(n, h, 2 * w)], dim=1)
+        return planes.round().clamp(0, 255).to(torch.uint8)
+
+
+def rgb_of(planes: U8) -> U8:
+    """(N, 3h, 2w) uint8 planes -> (N, 2h, 2w, 3) uint8 RGB."""
+    n, rows, across = planes.shape
+    down = rows // 3
+    luma, chroma = torch.split(torch.from_numpy(planes).float(), [2 * down, down], dim=1)
+    chroma = chroma.reshape(n, 2, down, across // 2) - 128
+    rgb = picture.to_rgb(luma[:, None] / 255, chroma / 255) * 255
+    return np.asarray(rgb.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy(), np.uint8)
 
 
 class Deployed(nn.Module):

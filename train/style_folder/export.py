@@ -1,7 +1,8 @@
 """Checkpoint -> style folder: the deployable ONNX in fp32 and fp16, checked against torch before anything is written.
 
-The graph is the engines' contract: uint8 (N, size, size, 3) RGB in, uint8 (N, size, size, 4) RGBA out, N free. Scaling,
-the drawing's grey as RGB, the matte as alpha, rounding and clamping are inside.
+The graph is the engines' contract: uint8 (N, size, size, 3) RGB in, uint8 (N, size, size, 4) RGBA out, N free; of whole
+pictures uint8 (N, h, w, 3) in, uint8 (N, 3h, 2w) planes out, h and w free too. Scaling, the drawing's grey as RGB, the
+matte as alpha, rounding and clamping are inside.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import logging
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -24,12 +26,13 @@ from foundation.errors import UsageError
 from streamtoon.pipeline.find import Finder
 from streamtoon.types import U8
 from train import networks
-from train.data import photo_files, prepare
+from train.data import photo_files, picture_pairs, prepare
 from train.data.degrade_camera import degrade
 from train.networks.munet import MUNet
+from train.networks.picture import PictureNet
 from train.run import checkpoint
 from train.style_folder import artefacts
-from train.style_folder.deployed import Deployed, DeployedPicture
+from train.style_folder.deployed import Deployed, DeployedPicture, DeployedPlanes, rgb_of
 from train.style_folder.onnx_file import run_onnx, to_onnx
 
 log = logging.getLogger(__name__)
@@ -59,6 +62,12 @@ class Args:
     """RGB of the darkest stroke, where the network draws in one colour"""
     paper: tuple[int, int, int] = (255, 255, 255)
     """RGB of the empty sheet"""
+    lines: int = 720
+    """of a network of whole pictures: height in px of the 16:9 picture that has as many px as it draws"""
+    region: Literal["frame", "person"] = "frame"
+    """of a network of whole pictures: what is drawn when nothing else is asked for"""
+    background: Literal["keep", "paper", "blur"] = "keep"
+    """of a network of whole pictures: what becomes of the rest when nothing else is asked for"""
     photo: Path | None = None
     """picture of a person to draw as preview.webp, before and after"""
     force: bool = False
@@ -76,7 +85,7 @@ def trial(size: int, count: int = 2) -> U8:
     return np.stack([degrade(rng, pictures[i % 4]) for i in range(count)])
 
 
-def deploy(state: dict[str, Any], args: Args) -> Deployed | DeployedPicture:
+def deploy(state: dict[str, Any], args: Args) -> Deployed | DeployedPicture | DeployedPlanes:
     """The exportable network of a checkpoint: its moving average, of the direction asked for."""
     known, there = state["args"], args.direction == "to-drawing"
     if not there and "ema_back" not in state:
@@ -87,6 +96,8 @@ def deploy(state: dict[str, Any], args: Args) -> Deployed | DeployedPicture:
         net.load_state_dict(state["ema" if there else "ema_back"])
     except (KeyError, RuntimeError) as error:
         raise UsageError(f"the checkpoint does not fit its net: {str(error).splitlines()[0]}") from None
+    if isinstance(net, PictureNet):
+        return DeployedPlanes(net).eval()
     return Deployed(net, args.ink, args.paper).eval() if isinstance(net, MUNet) and heads == 2 else DeployedPicture(net)
 
 
@@ -99,8 +110,11 @@ def graphs(state: dict[str, Any], args: Args) -> tuple[dict[str, bytes], dict[st
     """ONNX files by precision, and their PSNR against torch in dB. Raises UsageError where one is too far off."""
     size = size_of(state, args)
     deployed, crops = deploy(state, args).eval(), trial(size)
+    whole = isinstance(deployed, DeployedPlanes)
+    if whole:
+        crops = np.ascontiguousarray(crops[:, : size // 16 * 8])
     half = copy.deepcopy(deployed).half()
-    made = {"fp32": to_onnx(deployed, size), "fp16": to_onnx(half, size)}
+    made = {"fp32": to_onnx(deployed, size, whole_picture=whole), "fp16": to_onnx(half, size, whole_picture=whole)}
     with torch.no_grad():
         reference, halved = (net(torch.from_numpy(crops)).numpy() for net in (deployed, half))
     parity = {name: psnr(run_onnx(data, crops), reference) for name, data in made.items()}
@@ -113,8 +127,13 @@ def graphs(state: dict[str, Any], args: Args) -> tuple[dict[str, bytes], dict[st
 
 
 def before_and_after(state: dict[str, Any], args: Args) -> bytes:
-    """A WebP of the photo's crop and its drawing on paper, side by side, (224, 448)."""
+    """A WebP of the photo's crop and its drawing on paper, side by side, (224, 448); of the whole photo 448 high."""
     photo = None if args.photo is None or not args.photo.is_file() else photo_files.read_rgb(args.photo)
+    deployed = deploy(state, args)
+    if isinstance(deployed, DeployedPlanes):
+        if photo is None:
+            raise UsageError(f"photo {args.photo} is not a picture")
+        return webp(np.hstack(drawn_whole(deployed, photo, args.lines)), 448)
     with Finder() as finder:
         found = None if photo is None else prepare.canvas_of(photo, finder, args.margin)
     if found is None:
@@ -123,12 +142,27 @@ def before_and_after(state: dict[str, Any], args: Args) -> bytes:
     size = size_of(state, args)
     crop = np.asarray(cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
     with torch.no_grad():
-        drawn = deploy(state, args)(torch.from_numpy(crop[None])).numpy()[0]
+        drawn = deployed(torch.from_numpy(crop[None])).numpy()[0]
     alpha = drawn[..., 3:].astype(np.float32) / 255
     paper = drawn[..., :3] * alpha + np.array(args.paper) * (1 - alpha)
-    both = np.hstack([crop, np.asarray(paper + 0.5, np.uint8)])
-    both = cv2.resize(both, (448, 224), interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".webp", both[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 50])[1].tobytes()
+    return webp(np.hstack([crop, np.asarray(paper + 0.5, np.uint8)]), 224)
+
+
+def webp(picture: U8, height: int) -> bytes:
+    """(h, w, 3) RGB reduced to that height, as a small WebP file."""
+    width = round(picture.shape[1] * height / picture.shape[0])
+    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".webp", small[:, :, ::-1], [cv2.IMWRITE_WEBP_QUALITY, 50])[1].tobytes()
+
+
+@torch.no_grad()
+def drawn_whole(deployed: DeployedPlanes, photo: U8, lines: int) -> tuple[U8, U8]:
+    """A photo as large as the style draws it, and its drawing."""
+    h, w = photo.shape[:2]
+    scale = min(lines * math.sqrt(16 / 9 / (h * w)), picture_pairs.MAX_ENLARGED)
+    photo = picture_pairs.sized(photo, min(h, w) * scale)
+    half = cv2.resize(photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return photo, rgb_of(deployed(torch.from_numpy(half[None])).numpy())[0]
 
 
 def artefacts_of(state: dict[str, Any], args: Args) -> dict[str, float]:
@@ -139,7 +173,8 @@ def artefacts_of(state: dict[str, Any], args: Args) -> dict[str, float]:
 
         @torch.no_grad()
         def draw(pictures: U8) -> U8:
-            return np.asarray(net(torch.from_numpy(np.ascontiguousarray(pictures)))[..., :3], np.uint8)
+            drawn: U8 = net(torch.from_numpy(np.ascontiguousarray(pictures))).numpy()
+            return rgb_of(drawn) if isinstance(net, DeployedPlanes) else drawn[..., :3]
 
         return draw
 
@@ -152,11 +187,21 @@ def card(state: dict[str, Any], args: Args, name: str, made: dict[str, bytes]) -
     """What style.toml says."""
     digests = {precision: hashlib.sha256(data).hexdigest() for precision, data in made.items()}
     half = {"fp16": f"{name}.fp16.onnx", "fp16_sha256": digests["fp16"]} if args.fp16 else {}
+    kind = type(deploy(state, args))
+    way: dict[str, Any]
+    if kind is DeployedPlanes:
+        way = {
+            "output": "yuv", "scale": 2, "lines": args.lines, "region": args.region, "background": args.background,
+            "matte": "model",
+        }  # fmt: skip
+    else:
+        way = {
+            "size": size_of(state, args), "region": "head", "background": "keep",
+            "matte": "model" if kind is DeployedPicture else "net", "margin": args.margin, "feather": 0.08,
+        }  # fmt: skip
     return {
-        "name": name, "title": args.title or name, "onnx": f"{name}.onnx", "sha256": digests["fp32"], **half,
-        "size": size_of(state, args), "region": "head", "background": "keep",
-        "matte": "model" if isinstance(deploy(state, args), DeployedPicture) else "net", "margin": args.margin,
-        "feather": 0.08, "paper": list(args.paper), "licence": "Apache-2.0",
+        "name": name, "title": args.title or name, "onnx": f"{name}.onnx", "sha256": digests["fp32"], **half, **way,
+        "paper": list(args.paper), "licence": "Apache-2.0",
     }  # fmt: skip
 
 

@@ -16,8 +16,11 @@ import engines.runtimes.openvino
 from streamtoon.types import U8
 
 
-def to_onnx(deployed: nn.Module, size: int) -> bytes:
-    """The ONNX file of a deployed network, N free from 1 to 8."""
+def to_onnx(deployed: nn.Module, size: int, *, whole_picture: bool = False) -> bytes:
+    """The ONNX file of a deployed network: N free from 1 to 8; of whole pictures height and width too."""
+    free = {"crops": {0: "n"}, "drawn": {0: "n"}}
+    if whole_picture:
+        free = {"crops": {0: "n", 1: "h", 2: "w"}, "drawn": {0: "n", 1: "rows", 2: "columns"}}
     buffer = io.BytesIO()
     sink: Any = buffer  # its stubs know file names only
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
@@ -25,13 +28,13 @@ def to_onnx(deployed: nn.Module, size: int) -> bytes:
         warnings.simplefilter("ignore")
         torch.onnx.export(
             deployed, (example,), sink, input_names=["crops"], output_names=["drawn"], opset_version=17, dynamo=False,
-            dynamic_axes={"crops": {0: "n"}, "drawn": {0: "n"}},
-            do_constant_folding=False,  # the hatch texture stays in bytes: a quarter of the size
+            dynamic_axes=free,
+            do_constant_folding=whole_picture,  # the hatch texture stays in bytes: a quarter of the size
         )  # fmt: skip
-    return compact(buffer.getvalue())
+    return compact(buffer.getvalue(), whole_picture=whole_picture)
 
 
-def compact(data: bytes) -> bytes:
+def compact(data: bytes, *, whole_picture: bool) -> bytes:
     """The same graph with its large constants stored in fewer bytes and cast back at load: half, or uint8 texture."""
     import onnx
     from onnx import helper, numpy_helper
@@ -44,6 +47,8 @@ def compact(data: bytes) -> bytes:
             value.name = node.output[0]
             graph.initializer.append(value)
             graph.node.remove(node)
+    if whole_picture:  # a head network's texture would grow
+        computed(graph)
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
         if values.dtype not in (np.float32, np.float16) or values.size < 64:
@@ -68,6 +73,27 @@ def compact(data: bytes) -> bytes:
         tensor.name = short[tensor.name]
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+def computed(graph: Any) -> None:
+    """Compute what follows from constants alone, such as a Pad's amounts: TensorRT wants them written down."""
+    from onnx import numpy_helper
+    from onnx.reference import ReferenceEvaluator
+
+    known = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    for node in list(graph.node):
+        if node.op_type == "Constant":
+            known[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+        elif node.input and all(name in known for name in node.input):
+            value = ReferenceEvaluator(node).run(None, {name: known[name] for name in node.input})[0]
+            known[node.output[0]] = value
+            graph.initializer.append(numpy_helper.from_array(value, node.output[0]))
+            graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    for node in [n for n in graph.node if n.op_type == "Constant" and n.output[0] not in used]:
+        graph.node.remove(node)
+    for tensor in [t for t in graph.initializer if t.name not in used]:
+        graph.initializer.remove(tensor)
 
 
 def run_onnx(data: bytes, crops: U8) -> U8:
