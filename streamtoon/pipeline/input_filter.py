@@ -31,7 +31,8 @@ class InputFilter:
 
     def __init__(self) -> None:
         self._average: F32 | None = None  # (h, w, 3)
-        self._newest: F32 = np.zeros((0, 0, 3), np.float32)  # kept, as making room for it takes as long as filling it
+        # room that is kept, as making it takes as long as filling it: (2, h, w, 3), the newest picture and weights
+        self._room: F32 = np.zeros((2, 0, 0, 3), np.float32)
         self._seen: Any = None  # (h / 2, w / 2, 3) uint8: the average without its grain
         self._change: Any = None  # (h / 2, w / 2) uint8: levels by which a picture was away from it
 
@@ -39,17 +40,17 @@ class InputFilter:
         """The average with (h, w, 3) uint8 RGB in it; a picture of another size begins anew."""
         average, seen = self._average, _smooth(picture)
         if average is None or average.shape != picture.shape:
-            self._average, self._newest = picture.astype(np.float32), np.empty(picture.shape, np.float32)
+            self._average, self._room = picture.astype(np.float32), np.empty((2, *picture.shape), np.float32)
             self._seen, self._change = seen, np.zeros(seen.shape[:2], np.uint8)
             return picture
         red, green, blue = cv2.split(cv2.absdiff(seen, self._seen))
         still_counts = cv2.convertScaleAbs(self._change, alpha=CHANGE_DECAY)
         change = cv2.max(cv2.max(red, green), blue)
         self._change = cv2.max(cv2.dilate(change, NEXT_TO), still_counts)
-        keep = cv2.resize(cv2.LUT(self._change, WEIGHTS), (picture.shape[1], picture.shape[0]))
-        keep = cv2.merge([keep] * 3)
-        newest: Any = self._newest
+        newest: Any = self._room[0]
         np.copyto(newest, picture)
+        keep = cv2.resize(cv2.LUT(self._change, WEIGHTS), (picture.shape[1], picture.shape[0]))
+        keep = cv2.merge([keep] * 3, dst=self._room[1])
         cv2.subtract(average, newest, dst=average)
         cv2.multiply(average, keep, dst=average)
         cv2.add(average, newest, dst=average)

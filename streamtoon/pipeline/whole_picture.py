@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from engines import Engine, EngineError
+from streamtoon.image.colour import to_yuv
 from streamtoon.pipeline.background import Backdrop
 from streamtoon.pipeline.blend import blend
 from streamtoon.pipeline.close_ups import CloseUp, CloseUps, part
@@ -19,11 +20,19 @@ from streamtoon.pipeline.head_crops import cover
 from streamtoon.pipeline.input_filter import InputFilter
 from streamtoon.pipeline.matte import feather
 from streamtoon.pipeline.people import Found, People
-from streamtoon.pipeline.picture import drawn_size, frame_luma, frame_planes, luma, network_input, resized
+from streamtoon.pipeline.picture import (
+    drawn_size,
+    frame_luma,
+    frame_planes,
+    luma,
+    network_input,
+    network_planes,
+    resized,
+)
 from streamtoon.pipeline.region_matte import RegionMatte
 from streamtoon.pipeline.timings import Meter
 from streamtoon.privacy.policy import Policy
-from streamtoon.types import U8, Face, Frame, Style
+from streamtoon.types import U8, Colour, Face, Frame, Style
 
 CLOSE_UP_FEATHER: Final = 0.25  # width of a close-up's soft border in parts of its side
 
@@ -111,22 +120,28 @@ class WholePicture:
         if not (self._somebody(drawn) or self._policy.background_alone_leaves):
             return None
         with self._meter("blend"):
-            frame = drawn.seen.frame
-            planes = frame_planes(drawn.drawn, frame)
-            if drawn.close_ups:
-                planes = tuple(p.copy() for p in planes)
-                for close_up, detail in zip(drawn.seen.close_ups, drawn.close_ups, strict=True):
-                    _lay_close_up(planes, close_up, detail)
-            if drawn.matte is None:
-                return planes
-            covers = [
-                cover(square(face, self._style.margin, self._style.size), self._style)
-                for face in drawn.seen.found.covered
-            ]
-            backdrop = None if self._backdrop is None else self._backdrop.planes(frame)
-            below = blend(frame, covers, self._policy.background, self._style.paper, backdrop)
-            lay(below, planes, resized(drawn.matte, (frame.width, frame.height)))
-            return below
+            return self._blended(drawn)
+
+    def _blended(self, drawn: DrawnPicture) -> tuple[U8, ...]:
+        """The frame's planes with the drawing, and behind it what is to stand there."""
+        frame, matte = drawn.seen.frame, drawn.matte
+        plain = self._policy.background == "paper" and self._backdrop is None
+        if matte is not None and plain and not drawn.close_ups:
+            # paper is the same at every size: the picture is put on it while it is small
+            return frame_planes(on_paper(drawn.drawn, matte, self._style.paper, frame), frame)
+        planes = frame_planes(drawn.drawn, frame)
+        if drawn.close_ups:
+            planes = tuple(p.copy() for p in planes)
+            for close_up, detail in zip(drawn.seen.close_ups, drawn.close_ups, strict=True):
+                _lay_close_up(planes, close_up, detail)
+        if matte is None:
+            return planes
+        faces = drawn.seen.found.covered
+        covers = [cover(square(face, self._style.margin, self._style.size), self._style) for face in faces]
+        backdrop = None if self._backdrop is None else self._backdrop.planes(frame)
+        below = blend(frame, covers, self._policy.background, self._style.paper, backdrop)
+        lay(below, planes, resized(matte, (frame.width, frame.height)))
+        return below
 
     def forget(self) -> None:
         """The next frame that is seen has nothing to do with those before."""
@@ -172,6 +187,21 @@ def draw(engine: Engine, pictures: U8, scale: int) -> U8:
     if drawn.dtype != np.uint8 or drawn.shape != (n, scale * h * 3 // 2, scale * w):
         raise EngineError(f"{engine.name} gave {drawn.dtype} {drawn.shape} for pictures {pictures.shape}")
     return drawn
+
+
+def on_paper(drawn: U8, matte: U8, paper: tuple[int, int, int], frame: Frame) -> U8:
+    """A network's planes, (h * 3 / 2, w) uint8, on a sheet of ``paper`` (RGB) where ``matte``, (h, w) uint8, has none.
+
+    ``frame``: whose planes they will become, which tells what numbers are that paper.
+    """
+    matrix = "bt601" if frame.layout == "rgb24" else frame.colour.matrix
+    tone = cv2.transform(np.array([[paper]], np.uint8), to_yuv(Colour(matrix, full_range=True)))[0, 0]
+    sheet = np.empty_like(drawn)
+    planes = network_planes(sheet)
+    for plane, level in zip(planes, tone, strict=True):
+        plane.fill(level)
+    lay(planes, network_planes(drawn), matte)
+    return sheet
 
 
 def _lay_close_up(planes: tuple[U8, ...], close_up: CloseUp, drawn: U8) -> None:

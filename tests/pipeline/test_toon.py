@@ -124,7 +124,7 @@ def test_the_engine_is_closed(style):
 
 
 def test_a_head_is_pasted_where_it_was(style, moved):
-    with Toon(style, echo.Echo()) as toon:
+    with Toon(style, echo.Echo(None)) as toon:
         for frame in moved:
             drawn = toon(frame)
             difference = np.abs(drawn.planes[0].astype(int) - frame.planes[0])
@@ -260,5 +260,5 @@ def test_private_a_head_on_its_side_is_not_trusted(style, portrait, still):
 def test_private_a_scene_that_is_still_the_photo_does_not_leave(style, portrait, still):
     """Region "frame" draws without a face too; an engine that gives its input back hides nothing."""
     empty = np.ascontiguousarray(portrait[::-1])
-    with Toon(style, echo.Echo(), private=True, region="frame") as toon:
+    with Toon(style, echo.Echo(None), private=True, region="frame") as toon:
         assert toon(still(empty)).state == "card"

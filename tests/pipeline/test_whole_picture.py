@@ -1,15 +1,18 @@
 """Regions and backgrounds of styles that draw whole pictures."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from whole_pictures import Negative
 
 from streamtoon.errors import UsageError
+from streamtoon.image.planes import from_rgb, to_rgb
 from streamtoon.pipeline import region_matte
 from streamtoon.pipeline.compose import lay
 from streamtoon.pipeline.toon import Toon
+from streamtoon.types import Colour, Frame
 from streamtoon.workflows.make_toon import make_toon
 
 NOSE = (88, 160)  # of the moving portrait in its 640x360 frames
@@ -79,6 +82,20 @@ def test_backgrounds_stand_where_the_person_is_not(picture_style, moved, told, b
         assert not told
     else:
         assert 0.5 < np.abs(drawn.planes[0][corner].astype(int) - own[corner]).mean() < 40
+
+
+@pytest.mark.parametrize("paper", [(255, 255, 255), (30, 200, 90)])
+@pytest.mark.parametrize("size", [(720, 1280), (1080, 1920), (361, 641)])
+def test_paper_has_its_colour_at_every_size_and_in_every_layout(picture_style, told, still, paper, size):
+    style = replace(picture_style, paper=paper)
+    grey = np.full((*size, 3), 100, np.uint8)
+    film = Frame(tuple(np.ascontiguousarray(p) for p in from_rgb(grey, "yuv420p", Colour())), "yuv420p", 0, Fraction(0))
+    for frame in (still(grey), film):
+        with Toon(style, Negative(), region="person", background="paper") as toon:
+            drawn = toon(frame)
+        shown = to_rgb(drawn.planes, drawn.layout, drawn.colour).astype(int)
+        assert np.abs(shown[:20, -40:] - paper).max() <= 3
+        assert np.abs(shown[-50:-20, size[1] // 4 + 20 : size[1] // 2 - 20] - 155).max() <= 3
 
 
 def test_the_matte_forgets_at_a_still_and_at_another_shot(picture_style, moved, told, portrait, still):
