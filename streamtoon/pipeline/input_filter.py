@@ -20,6 +20,7 @@ KEEP: Final = 0.85  # weight of the average where nothing changes
 STILL_LEVELS: Final = 2.0  # of change, up to which the average keeps its weight
 MOVING_LEVELS: Final = 8.0  # of change, from which on only the newest counts
 NEXT_TO: Final = np.ones((3, 3), np.uint8)  # a change counts beside it too: where an edge passes it cancels out
+BAND_ROWS: Final = 32  # averaged at a time: what is made on the way stays in the processor's cache
 CHANGE_DECAY: Final = 0.55  # share of a change that still counts a picture later: nothing old stays in what moved
 WEIGHTS: Final = (KEEP * np.clip((MOVING_LEVELS - np.arange(256)) / (MOVING_LEVELS - STILL_LEVELS), 0, 1)).astype(
     np.float32
@@ -31,8 +32,6 @@ class InputFilter:
 
     def __init__(self) -> None:
         self._average: F32 | None = None  # (h, w, 3)
-        # room that is kept, as making it takes as long as filling it: (2, h, w, 3), the newest picture and weights
-        self._room: F32 = np.zeros((2, 0, 0, 3), np.float32)
         self._seen: Any = None  # (h / 2, w / 2, 3) uint8: the average without its grain
         self._change: Any = None  # (h / 2, w / 2) uint8: levels by which a picture was away from it
 
@@ -40,21 +39,22 @@ class InputFilter:
         """The average with (h, w, 3) uint8 RGB in it; a picture of another size begins anew."""
         average, seen = self._average, _smooth(picture)
         if average is None or average.shape != picture.shape:
-            self._average, self._room = picture.astype(np.float32), np.empty((2, *picture.shape), np.float32)
-            self._seen, self._change = seen, np.zeros(seen.shape[:2], np.uint8)
+            self._average, self._seen = picture.astype(np.float32), seen
+            self._change = np.zeros(seen.shape[:2], np.uint8)
             return picture
         red, green, blue = cv2.split(cv2.absdiff(seen, self._seen))
         still_counts = cv2.convertScaleAbs(self._change, alpha=CHANGE_DECAY)
         change = cv2.max(cv2.max(red, green), blue)
         self._change = cv2.max(cv2.dilate(change, NEXT_TO), still_counts)
-        newest: Any = self._room[0]
-        np.copyto(newest, picture)
         keep = cv2.resize(cv2.LUT(self._change, WEIGHTS), (picture.shape[1], picture.shape[0]))
-        keep = cv2.merge([keep] * 3, dst=self._room[1])
-        cv2.subtract(average, newest, dst=average)
-        cv2.multiply(average, keep, dst=average)
-        cv2.add(average, newest, dst=average)
-        steady = np.asarray(cv2.convertScaleAbs(average), np.uint8)
+        steady = np.empty_like(picture)
+        for row in range(0, len(picture), BAND_ROWS):
+            band = slice(row, row + BAND_ROWS)
+            newest = picture[band].astype(np.float32)
+            away = cv2.subtract(average[band], newest)
+            cv2.multiply(away, cv2.merge([keep[band]] * 3), dst=away)
+            cv2.add(newest, away, dst=average[band])
+            cv2.convertScaleAbs(average[band], dst=steady[band])
         self._seen = _smooth(steady)
         return steady
 
