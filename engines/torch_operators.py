@@ -45,8 +45,8 @@ def _conv_transpose(a: dict[str, Any], x: Tensor, weight: Tensor, bias: Value = 
 def _pad(a: dict[str, Any], x: Tensor, pads: Tensor, value: Value = None) -> Tensor:
     mode = a.get("mode", b"constant").decode()
     amounts = _pads({"pads": pads.tolist()})
-    if mode == "reflect":
-        return F.pad(x, amounts[:4], mode="reflect")
+    if mode in ("reflect", "edge"):
+        return F.pad(x, amounts[:4], mode="reflect" if mode == "reflect" else "replicate")
     return F.pad(x, amounts, value=0.0 if value is None else float(value))
 
 
