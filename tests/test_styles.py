@@ -19,7 +19,7 @@ def test_a_folder_loads(style_folder):
         ({"fether": 0.1}, "unknown key 'fether'; did you mean 'feather'"),
         ({"size": 250}, "size is 250; it must be a multiple of 8"),
         ({"size": "big"}, "size is 'big', of the wrong kind"),
-        ({"region": "nose"}, "region is 'nose'; it must be one of face, head, frame"),
+        ({"region": "nose"}, "region is 'nose'; it must be one of face, head, person, frame"),
         ({"paper": [1, 2]}, "paper is"),
     ],
 )

@@ -12,7 +12,7 @@ from foundation.cores import available_cores
 from foundation.registry import Registry
 from streamtoon.version import __version__
 
-REGIONS: Final = ("face", "head", "frame")
+REGIONS: Final = ("face", "head", "person", "frame")
 BACKGROUNDS: Final = ("keep", "paper", "blur", "draw")
 
 Kind = Literal["value", "list", "switch", "yes-no", "positional"]
@@ -156,7 +156,9 @@ ENGINE: Final = (
     ),
 )
 DRAWING: Final = (STYLE, *ENGINE)
-REGION: Final = Flag("region", "what is drawn (default: the style's)", choices=REGIONS)
+REGION: Final = Flag(
+    "region", "what is drawn; person: by styles that draw whole pictures (default: the style's)", choices=REGIONS
+)
 PLACE: Final = (
     REGION,
     Flag("background", "what becomes of the rest (default: the style's)", choices=BACKGROUNDS),

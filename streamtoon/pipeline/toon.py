@@ -15,7 +15,7 @@ from streamtoon.pipeline.people import People
 from streamtoon.pipeline.timings import Meter
 from streamtoon.pipeline.whole_picture import WholePicture
 from streamtoon.privacy.guard import Guard
-from streamtoon.privacy.policy import Policy, default_background
+from streamtoon.privacy.policy import Policy, default_background, default_region
 from streamtoon.types import U8, Background, Chosen, Face, Frame, OutputFrame, Region, Style
 
 
@@ -90,8 +90,9 @@ class Toon:
 
         Raises ModelError, and ValueError for a head style with region "person".
 
-        region      what is drawn; None for the style's
-        background  what becomes of the rest, or a picture, (h, w, 3) uint8 RGB, to stand there; None for the style's
+        region      what is drawn; None for the style's, or people in private where it draws whole pictures
+        background  what becomes of the rest, or a picture, (h, w, 3) uint8 RGB, to stand there; None for the style's,
+                    or paper in private
         private     whether nobody may be seen as they are in what leaves: see ``privacy.policy``
         hold        whether the last drawing stands in for a moment where nothing may leave; else the card does at once
         steady      whether what is drawn is averaged over time where it stands still
@@ -101,7 +102,7 @@ class Toon:
         self.style = style
         self.engine = engine
         self.meter = meter or Meter()
-        self.region = region or style.region
+        self.region = region or default_region(style, private=private)
         if background is None:
             background = default_background(style.background, private=private)
         self.background: Background = background if isinstance(background, str) else "paper"

@@ -10,7 +10,7 @@ import numpy as np
 
 from engines import MAX_BATCH
 from streamtoon.privacy.drawn_check import differs_from_photo, hides_face, hides_picture
-from streamtoon.types import U8, Background, Chosen, Crop, Face, Frame, Region
+from streamtoon.types import U8, Background, Chosen, Crop, Face, Frame, Region, Style
 
 HOLD_SECONDS: Final = Fraction(1, 2)  # for which the last drawn picture stands in for one that may not leave
 COAST_SECONDS: Final = Fraction(1, 4)  # for which a face that is no longer found is drawn where it was
@@ -105,6 +105,11 @@ class Policy:
         """Whether the drawings, (h, w, 4) uint8 RGBA a crop, hide what was photographed; see ``drawn_check``."""
         heads_hidden = all(hides_face(cut, drawn) for cut, drawn in zip(heads, drawn_heads, strict=True))
         return heads_hidden and differs_from_photo(scene, drawn_scene)
+
+
+def default_region(style: Style, *, private: bool) -> Region:
+    """What is drawn where the user does not say: for who asks for privacy the room is nobody's business."""
+    return "person" if private and style.whole_picture and style.region == "frame" else style.region
 
 
 def default_background(style_background: Background, *, private: bool) -> Background:

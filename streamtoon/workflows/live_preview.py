@@ -9,6 +9,7 @@ from typing import Final
 
 from streamtoon import style_folder
 from streamtoon.contracts import Preview
+from streamtoon.errors import UsageError
 from streamtoon.pipeline.toon import Toon
 from streamtoon.privacy.output_gate import OutputGate
 from streamtoon.workflows.live import Live
@@ -67,5 +68,10 @@ class LivePreview:
             names = style_folder.names()
             place = names.index(self._style) if self._style in names else -1
             self._style = names[(place + 1) % len(names)]
+            try:
+                toon = self._make_toon(self._style)
+            except UsageError as error:  # it cannot draw the region that was asked for
+                log.warning("%s", error)
+                return
             log.info("style %s", self._style)
-            self._live.switch(self._make_toon(self._style))
+            self._live.switch(toon)

@@ -13,6 +13,7 @@ from streamtoon import style_folder
 from streamtoon.errors import UsageError
 from streamtoon.pipeline.timings import Meter
 from streamtoon.pipeline.toon import Toon
+from streamtoon.privacy.policy import default_region
 from streamtoon.types import U8, Background, Chosen, Region, Style, one_of
 from streamtoon.workflows import engine_choice
 
@@ -45,8 +46,9 @@ def make_toon(
                   "live" also steadies the crops and their drawings from frame to frame; of a picture style "film"
                   does so too
     start_on_cpu  "auto" draws on the CPU at once and changes to a faster engine when that one is ready
-    region        face, head, person or frame; None for the style's, but for "person" where "live" would draw the frame
-    background    keep, paper, blur, draw, or a (h, w, 3) uint8 RGB picture; None for the style's
+    region        face, head, person or frame; None for the style's, or "person" where it would draw the
+                  frame live or in private
+    background    keep, paper, blur, draw, or a (h, w, 3) uint8 RGB picture; None for the style's, or paper in private
     private       no undrawn frame leaves; hold: the last drawn frame bridges half a second, otherwise the card at once
     faces         who is drawn: all, largest or centre
     meter         gets the milliseconds of each stage
@@ -57,10 +59,9 @@ def make_toon(
     """
     chosen = style if isinstance(style, Style) else style_folder.load(style)
     check(engine=engine, region=region, background=background if isinstance(background, str) else None)
-    if (region or chosen.region) == "person" and not chosen.whole_picture:
+    region = region or default_region(chosen, private=private or workload == "live")
+    if region == "person" and not chosen.whole_picture:
         raise UsageError(f"the style {chosen.name} draws heads; region person needs a style that draws whole pictures")
-    if workload == "live" and region is None and chosen.whole_picture and chosen.region == "frame":
-        region = "person"  # before a camera the room is nobody's business
     total = available_cores() if threads is None else threads
     # a film keeps every core busy with reading, finding and coding as well: threads that wait for one only spin
     drawing = max(1, total // 2) if workload == "film" else total

@@ -86,7 +86,7 @@ def test_a_file_a_pillow_image_and_an_array_are_one(portrait, tmp_path):
         (np.zeros((8, 8, 3)), {}, streamtoon.UsageError, "is float64"),
         (None, {"style": "nope"}, streamtoon.UsageError, "no style 'nope'"),
         (None, {"engine": "warp"}, streamtoon.UsageError, "no engine is called 'warp'"),
-        (None, {"region": "nose"}, streamtoon.UsageError, "it must be one of face, head, frame"),
+        (None, {"region": "nose"}, streamtoon.UsageError, "it must be one of face, head, person, frame"),
         (None, {"background": "sea"}, streamtoon.UsageError, "it must be one of keep, paper, blur, draw"),
     ],
 )

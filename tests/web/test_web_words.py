@@ -7,6 +7,7 @@ from typing import get_args
 import gradio as gr
 import pytest
 
+from streamtoon import style_folder
 from streamtoon.cli import main
 from streamtoon.doctor.hardware import Finding
 from streamtoon.errors import UsageError
@@ -15,6 +16,7 @@ from streamtoon.web.messages import INTERNAL_FAULT, errors_as_notices, without_p
 from streamtoon.web.middleware.hide_paths import HidePaths
 from streamtoon.web.tabs import theme
 from streamtoon.web.tabs.machine import findings_table
+from streamtoon.web.toons import carried_region
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_the_page_offers_every_choice_there_is():
 
 def test_what_is_chosen_at_first():
     """The default style's region and background; paper where nobody is to be seen."""
-    assert theme.region_radio().value == "head"
+    assert theme.region_radio(private=False).value == "head"
     assert theme.background_radio(theme.BACKGROUND_LABELS, "The rest", private=False).value == "keep"
     assert theme.background_radio(theme.LIVE_BACKGROUND_LABELS, "Behind it", private=True).value == "paper"
 
@@ -135,3 +137,21 @@ def test_an_address_that_cannot_be_used(capsys):
     assert main.main(["web", "--host", "192.0.2.1"]) == 2
     assert "cannot listen on 192.0.2.1:7860" in capsys.readouterr().err
     assert main.main(["web", "--engine", "nothing"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("region", "before_after", "private", "carried"),
+    [
+        ("frame", ("picture", "head"), False, "head"),  # the default of one is that of the other
+        ("head", ("head", "picture"), False, "frame"),
+        ("person", ("picture", "head"), True, "head"),
+        ("head", ("head", "picture"), True, "person"),
+        ("person", ("picture", "head"), False, "head"),  # which it cannot draw
+        ("face", ("picture", "head"), False, "face"),  # chosen
+        ("frame", ("head", "picture"), True, "frame"),
+    ],
+)
+def test_what_is_drawn_follows_the_style(picture_style, region, before_after, private, carried):
+    before, after = ({"head": style_folder.load("engraving"), "picture": picture_style}[kind] for kind in before_after)
+    assert carried_region(after, region, before, private=private) == carried
+    assert ("person" in dict(map(reversed, theme.regions(after)))) == after.whole_picture

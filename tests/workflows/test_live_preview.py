@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from streamtoon import style_folder
+from streamtoon.errors import UsageError
 from streamtoon.workflows.live_preview import LivePreview
 
 
@@ -80,6 +82,18 @@ def test_next_goes_through_the_shipped_styles(gate, caplog, style, following):
     _, live = run(gate, "next", "next", style=style)
     assert live.toons == [f"toon of {name}" for name in following]
     assert caplog.messages == [f"style {name}" for name in following]
+
+
+def test_a_style_that_cannot_draw_what_was_asked_for_is_passed_over(gate, caplog):
+    def make(name):
+        if name == "wash":
+            raise UsageError("wash draws heads")
+        return f"toon of {name}"
+
+    window, live = Window("next", "next"), Live()
+    LivePreview(window, live, gate, style_folder.names()[-2], make, mirror=False).run(threading.Event())
+    assert caplog.messages == ["wash draws heads"]
+    assert live.toons == [f"toon of {style_folder.names()[0]}"]
 
 
 def test_passthrough_lasts_as_long_as_its_key_is_held(gate):

@@ -44,7 +44,7 @@ def test_a_loaded_style_is_taken_as_it_is(style):
     [
         ({"style": "nope"}, "no style 'nope'"),
         ({"engine": "warp"}, "no engine is called 'warp'; choose one of auto, "),
-        ({"region": "nose"}, "region is 'nose'; it must be one of face, head, frame"),
+        ({"region": "nose"}, "region is 'nose'; it must be one of face, head, person, frame"),
         ({"background": "sea"}, "background is 'sea'; it must be one of keep, paper, blur, draw"),
     ],
 )
@@ -56,3 +56,18 @@ def test_what_does_not_exist_is_refused_before_anything_is_loaded(monkeypatch, o
 
 def test_none_is_always_right():
     check(engine=None, region=None, background=None)
+
+
+@pytest.mark.parametrize(
+    ("options", "region", "background"),
+    [
+        ({"workload": "film"}, "frame", "keep"),
+        ({"workload": "film", "private": True}, "person", "paper"),
+        ({"workload": "live"}, "person", "keep"),
+        ({"workload": "live", "private": True}, "person", "paper"),
+        ({"workload": "live", "private": True, "region": "frame"}, "frame", "paper"),
+    ],
+)
+def test_a_picture_style_draws_people_where_the_room_is_nobodys_business(picture_style, options, region, background):
+    with make_toon(picture_style, engine="echo", threads=1, **options) as toon:
+        assert (toon.region, toon.background) == (region, background)

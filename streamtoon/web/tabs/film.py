@@ -32,7 +32,7 @@ def build(sessions: Sessions, film_queue: FilmQueue) -> gr.Dropdown:
             film = gr.Video(sources=["upload"], label="Your film", elem_id="film-in", height=240)
             uploads.keep_as_uploaded(film)
             style = theme.style_dropdown("film-style")
-            region = theme.region_radio()
+            region = theme.region_radio(private=False)
             background = theme.background_radio(theme.BACKGROUND_LABELS, "The rest of the picture", private=False)
             private = gr.Checkbox(
                 label="Never show an undrawn frame",
@@ -95,6 +95,7 @@ def build(sessions: Sessions, film_queue: FilmQueue) -> gr.Dropdown:
             raise
 
     hidden: dict[str, Any] = {"api_visibility": "private"}
+    theme.follow_style(sessions, style, region, private=False)
     film.change(ready, [film], [film, draw, news, pair, keep], show_progress="hidden", **hidden)
     draw.click(
         run, [film, style, region, background, private], [news, pair, before, after, keep, draw, cancel],

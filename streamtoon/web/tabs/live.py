@@ -28,7 +28,7 @@ def build(sessions: Sessions, media: MediaLoop) -> gr.Dropdown:
                 stop = gr.Button("Stop", elem_id="live-stop", interactive=False, min_width=90)
             snap = gr.Button("Save a snapshot", elem_id="live-snap", interactive=False)
             style = theme.style_dropdown("live-style")
-            region = theme.region_radio(elem_id="live-region")
+            region = theme.region_radio(private=True, elem_id="live-region")
             background = theme.background_radio(
                 theme.LIVE_BACKGROUND_LABELS, "Behind it", private=True, elem_id="live-background",
                 info="“As it is” shows your room. Faces found are drawn or covered; one that is missed would show.",
@@ -73,8 +73,9 @@ def build(sessions: Sessions, media: MediaLoop) -> gr.Dropdown:
     snap.click(None, None, None, js="() => streamtoon.snapshot()", **hidden)
     mirror.change(None, [mirror], None, js="(on) => streamtoon.mirror(on)", **hidden)
     background.change(None, [background], None, js="(behind) => streamtoon.room(behind === 'keep')", **hidden)
-    for control in (style, region, background):
-        control.change(change, chosen, None, trigger_mode="always_last", **hidden)
+    theme.follow_style(sessions, style, region, private=True).then(change, chosen, None, **hidden)
+    for control in (region, background):
+        control.input(change, chosen, None, trigger_mode="always_last", **hidden)
     return style
 
 

@@ -11,14 +11,16 @@ from typing import Any, Final
 import gradio as gr
 from PIL import Image
 
+from streamtoon import style_folder
 from streamtoon.errors import UsageError
-from streamtoon.types import Frame
+from streamtoon.types import Frame, Region
 from streamtoon.web.jobs import stills
 from streamtoon.web.jobs.stills import Stills
 from streamtoon.web.messages import errors_as_notices
 from streamtoon.web.sessions import uploads
 from streamtoon.web.sessions.sessions import Session, Sessions
 from streamtoon.web.tabs import theme
+from streamtoon.web.toons import carried_region
 
 EMPTY_TEXT: Final = "Before and after will stand here, with a line between them that you can drag."
 PHOTO_ICON: Final = (
@@ -38,7 +40,7 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
             )  # fmt: skip
             uploads.keep_as_uploaded(photo)
             style = theme.style_dropdown("photo-style")
-            region = theme.region_radio()
+            region = theme.region_radio(private=False)
             background = theme.background_radio(theme.BACKGROUND_LABELS, "The rest of the picture", private=False)
             draw = gr.Button("Draw", variant="primary", elem_id="photo-draw", interactive=False)
             every = gr.Button("Try every style", elem_id="photo-every", interactive=False)
@@ -76,18 +78,20 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
         return pair, gr.update(value=made.after, visible=True), made.words
 
     @errors_as_notices
-    def all_of_them(path: str | None, region: str, background: str, request: gr.Request) -> Any:
+    def all_of_them(path: str | None, style: str, region: Region, background: str, request: gr.Request) -> Any:
         session = sessions.of(request)
-        made = [
-            (_draw(sessions, drawer, session, path, (name, region, background)).after, title)
-            for title, name in theme.style_choices(session)
-        ]
+        before = style_folder.load(session.style(style))
+        made = []
+        for title, name in theme.style_choices(session):
+            carried = carried_region(style_folder.load(session.style(name)), region, before, private=False)
+            made.append((_draw(sessions, drawer, session, path, (name, carried, background)).after, title))
         return gr.update(value=made, visible=True)
 
     hidden: dict[str, Any] = {"api_visibility": "private"}
+    theme.follow_style(sessions, style, region, private=False)
     photo.change(ready, [photo], [photo, draw, every, pair, keep, news, all_styles], show_progress="hidden", **hidden)
     draw.click(one, [photo, style, region, background], [pair, keep, news], **hidden)
-    every.click(all_of_them, [photo, region, background], [all_styles], **hidden)
+    every.click(all_of_them, [photo, style, region, background], [all_styles], **hidden)
     return style
 
 

@@ -12,12 +12,16 @@ import gradio as gr
 from gradio.themes.utils import colors, sizes
 
 from streamtoon import style_folder
-from streamtoon.privacy.policy import default_background
-from streamtoon.types import Background, Region
-from streamtoon.web.sessions.sessions import Session
+from streamtoon.privacy.policy import default_background, default_region
+from streamtoon.types import Background, Region, Style
+from streamtoon.web.messages import errors_as_notices
+from streamtoon.web.sessions.sessions import Session, Sessions
+from streamtoon.web.toons import can_draw, carried_region
 
 ASSETS_FOLDER: Final = Path(__file__).parent.parent / "assets"
-REGION_LABELS: Final[dict[Region, str]] = {"head": "Head and shoulders", "face": "Face only", "frame": "Everything"}
+REGION_LABELS: Final[dict[Region, str]] = {
+    "frame": "Everything", "person": "People", "head": "Head and shoulders", "face": "Face only"
+}  # fmt: skip
 BACKGROUND_LABELS: Final[dict[Background, str]] = {
     "keep": "As it is", "paper": "Paper", "blur": "Blurred", "draw": "Drawn too"
 }  # fmt: skip
@@ -104,10 +108,32 @@ def style_dropdown(elem_id: str) -> gr.Dropdown:
     return gr.Dropdown(style_choices(None), value=style_folder.DEFAULT, label="Style", elem_id=elem_id)
 
 
-def region_radio(**more: Any) -> gr.Radio:
+def region_radio(*, private: bool, **more: Any) -> gr.Radio:
     """The choice of what is drawn; ``more`` goes to the component."""
-    region = style_folder.load(style_folder.DEFAULT).region
-    return gr.Radio(_choices(REGION_LABELS), value=region, label="What is drawn", **more)
+    style = style_folder.load(style_folder.DEFAULT)
+    region = default_region(style, private=private)
+    return gr.Radio(regions(style), value=region, label="What is drawn", **more)
+
+
+def regions(style: Style) -> list[tuple[str, str]]:
+    """(what is read, value) of what a style can draw."""
+    return [(label, region) for region, label in REGION_LABELS.items() if can_draw(style, region)]
+
+
+def follow_style(sessions: Sessions, style: gr.Dropdown, region: gr.Radio, *, private: bool) -> Any:
+    """Let the choice of what is drawn follow the style; gives the event, for what is to be done after it."""
+    before = gr.State(style_folder.DEFAULT)
+
+    @errors_as_notices
+    def follow(style: str, region: Region, before: str, request: gr.Request) -> tuple[Any, str]:
+        chosen, old = (style_folder.load(sessions.of(request).style(name)) for name in (style, before))
+        carried = carried_region(chosen, region, old, private=private)
+        return gr.update(choices=regions(chosen), value=carried), style
+
+    return style.change(
+        follow, [style, region, before], [region, before], show_progress="hidden", api_visibility="private",
+        trigger_mode="always_last",
+    )  # fmt: skip
 
 
 def background_radio(labels: dict[Background, str], label: str, *, private: bool, **more: Any) -> gr.Radio:
