@@ -211,7 +211,8 @@ def _clip(toon: Toon, frames: Iterator[Frame], name: str) -> Figures:
     if not pictures and (found["net"] is None or found["pipeline"] is None):
         raise UsageError(f"{name}: no face moves in its first {CLIP_FRAMES} frames; flicker is measured on a face")
     if found["frame"] is None:
-        raise UsageError(f"{name}: nothing that is drawn moves in its first {CLIP_FRAMES} frames; take another film")
+        why = "no drawing may leave, or nothing moves"
+        raise UsageError(f"{name}: in its first {CLIP_FRAMES} frames {why}; take another film or style")
     return found
 
 

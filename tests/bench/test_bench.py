@@ -137,5 +137,5 @@ def test_twice_the_contrast_is_twice_the_change_and_restless_where_the_film_is_s
     moves, still = flicker.flicker(films, lambda: picture_toon(Contrast)).clips.values()
     assert moves["frame"] > 1.8
     assert still["still"] == still["frame"] > 4
-    with pytest.raises(UsageError, match="nothing that is drawn moves"):
+    with pytest.raises(UsageError, match="no drawing may leave, or nothing moves"):
         flicker.flicker([wall(lambda _: 0)], lambda: picture_toon(Copy))
