@@ -119,7 +119,7 @@ def test_what_progress_raises_ends_the_work_and_leaves_nothing(tmp_path):
 
 
 def test_a_toon_is_made_by_name_and_draws_frame_by_frame(moved):
-    with streamtoon.make_toon("ink", engine="echo", threads=1, workload="live", private=True) as toon:
+    with streamtoon.make_toon("engraving", engine="echo", threads=1, workload="live", private=True) as toon:
         states = [toon(frame).state for frame in moved]
     assert isinstance(toon, streamtoon.Toon)
     assert len(states) == len(moved)

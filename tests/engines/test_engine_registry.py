@@ -89,8 +89,8 @@ def test_the_parity_gate_and_bench_try_it(installed):
         "import json, shipped\n"
         "from streamtoon.bench import engines as bench\n"
         "from trt_build import check\n"
-        "tried = check._all(shipped.source('ink'), None, None, None, 1)\n"
-        "runs = bench._runs(shipped.source('ink'), 1, gpu=False)\n"
+        "tried = check._all(shipped.source('engraving'), None, None, None, 1)\n"
+        "runs = bench._runs(shipped.source('engraving'), 1, gpu=False)\n"
         "print(json.dumps([[t[:2] for t in tried][-1], [(r.engine, r.precision) for (r,) in runs][-1]]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=installed)

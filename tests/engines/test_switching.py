@@ -254,7 +254,7 @@ def test_a_live_picture_is_never_raw_repeated_or_skipped_by_it(style_folder, sai
 )
 def test_a_film_takes_no_engine_that_fails_or_draws_something_else(said, monkeypatch, fault, why):
     """As a card that TensorRT loads a plan on and cannot draw on: "auto" goes on, and says why."""
-    style = styles.load("ink")
+    style = styles.load("engraving")
     real = engines.runtimes.openvino.load(style.onnx, threads=2)
 
     class Gpu(Ink):
@@ -278,7 +278,7 @@ def test_a_film_takes_no_engine_that_fails_or_draws_something_else(said, monkeyp
 
 
 def test_live_starts_on_the_cpu_and_films_do_not_swap(said):
-    style = styles.load("ink")
+    style = styles.load("engraving")
     live = engine_of.live("auto", style, threads=1)
     assert live.name == "openvino"
     assert said[0].startswith("openvino draws, on ")

@@ -19,7 +19,7 @@ from train.data import face_contours
 from train.evaluation import diagnose, face_preservation, fsim, people
 from train.style_folder import artefacts
 
-STYLE = Path(__file__).parent.parent.parent / "streamtoon" / "styles" / "ink"
+STYLE = Path(__file__).parent.parent.parent / "streamtoon" / "styles" / "engraving"
 
 
 def luma(picture):

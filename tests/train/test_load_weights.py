@@ -44,7 +44,7 @@ def test_an_adopted_style_draws_what_the_style_draws(name, photos):
 def test_its_layers_see_the_scale_they_are_trained_at(photos):
     x = batches.to_tensor(photos)
     net = networks.build("munet24")
-    net.load_state_dict(load_weights.weights(style_folder.load("ink").folder, x))
+    net.load_state_dict(load_weights.weights(style_folder.load("engraving").folder, x))
     with torch.no_grad():
         deployed = net.eval()(x)
         learning = net.train()(x)  # statistics of the batch itself
@@ -55,8 +55,8 @@ def test_its_layers_see_the_scale_they_are_trained_at(photos):
 def test_its_drawing_starts_a_picture(photos):
     x = batches.to_tensor(photos)
     grey, rgb = networks.build("munet24").eval(), networks.build("munet24", heads=3).eval()
-    grey.load_state_dict(load_weights.weights(style_folder.load("ink").folder, x))
-    rgb.load_state_dict(load_weights.weights(style_folder.load("ink").folder, x, heads=3))
+    grey.load_state_dict(load_weights.weights(style_folder.load("engraving").folder, x))
+    rgb.load_state_dict(load_weights.weights(style_folder.load("engraving").folder, x, heads=3))
     with torch.no_grad():
         one, three = munet.drawing(grey(x)).clamp(0, 1), (munet.picture(rgb(x)) + 1) / 2
     assert float((three - one).abs().max()) < 0.05
@@ -80,12 +80,12 @@ def test_what_is_no_style_is_said_so(tmp_path, photos):
 def test_the_card_s_network_is_taken_not_the_first_file(tmp_path, photos):
     """What lies beside it (an older export, a file of another name) is nobody's business."""
     folder = tmp_path / "style"
-    shutil.copytree(style_folder.load("ink").folder, folder)
+    shutil.copytree(style_folder.load("engraving").folder, folder)
     export_other(folder / "a_first_by_name.onnx")
     x = batches.to_tensor(photos)
-    ours, theirs = (load_weights.weights(f, x) for f in (folder, style_folder.load("ink").folder))
+    ours, theirs = (load_weights.weights(f, x) for f in (folder, style_folder.load("engraving").folder))
     assert all(torch.equal(v, theirs[k]) for k, v in ours.items())
-    (folder / "ink.onnx").write_bytes((folder / "a_first_by_name.onnx").read_bytes())
+    (folder / "engraving.onnx").write_bytes((folder / "a_first_by_name.onnx").read_bytes())
     with pytest.raises(UsageError, match="has sha256"):
         load_weights.start(folder, x)
 

@@ -135,7 +135,7 @@ def test_help_names_every_verb():
 
 
 def test_a_style_is_evaluated_on_people(prepared, tmp_path, capsys):
-    style = str(Path(__file__).parent.parent.parent / "streamtoon" / "styles" / "ink")
+    style = str(Path(__file__).parent.parent.parent / "streamtoon" / "styles" / "engraving")
     line = ["evaluate", "--style", style, "--crops", str(prepared / "crops"), "--out", str(tmp_path / "figures")]
     names = [i.name for i in prepare.load(prepared / "crops") if i.split == "test"]
     (tmp_path / "groups.json").write_text(json.dumps({"the last": names[-1:]}))

@@ -25,7 +25,7 @@ def face(request):
 
     frame = Frame((request.getfixturevalue("portrait"),), "rgb24", 0, Fraction(0))
     with Finder() as finder:
-        image = crop.crop(frame, crop.square(finder(frame)[0], style_folder.load("ink").margin, 256), 256).image
+        image = crop.crop(frame, crop.square(finder(frame)[0], style_folder.load("engraving").margin, 256), 256).image
     person = PersonMask()
     mask = person(image)
     person.close()

@@ -73,7 +73,7 @@ def test_live_goes_on_drawing_on_the_cpu(monkeypatch, tmp_path, caplog, name, wh
     monkeypatch.setattr(nvidia, "identity", lambda: ("tensorrt_rtx", "1.7"))
     monkeypatch.setattr(cache, "default", lambda: tmp_path / "plans")
     caplog.set_level(logging.INFO)
-    engine = engine_choice.live("auto", style_folder.load("ink"), threads=1)
+    engine = engine_choice.live("auto", style_folder.load("engraving"), threads=1)
     crops = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), np.uint8)
     first = engine(crops)
     end = time.monotonic() + 60
@@ -82,7 +82,7 @@ def test_live_goes_on_drawing_on_the_cpu(monkeypatch, tmp_path, caplog, name, wh
     assert np.array_equal(engine(crops), first)
     assert engine.name == "openvino"
     assert caplog.messages[-1].startswith(
-        "openvino stays: no engine can run ink.onnx here / tensorrt: TensorRT could not compile"
+        "openvino stays: no engine can run engraving.onnx here / tensorrt: TensorRT could not compile"
     )
     assert why in caplog.messages[-1]
     engine.close()

@@ -26,7 +26,7 @@ def results():
         patch.setattr(check, "TIMED_CALLS", 1)
         patch.setattr(check, "WARM_UP_CALLS", 0)
         found = check.check(
-            shipped.source("ink"),
+            shipped.source("engraving"),
             shipped.crops(256)[::8],
             photo=shipped.PHOTO,
             progress=lambda *what: told.append(what),
@@ -98,7 +98,7 @@ class Scripted:
 
 @pytest.mark.parametrize(("fault", "psnr"), [("", True), ("out of GPU memory", False), ("flat", False)])
 def test_a_failing_engine_is_refused(monkeypatch, fault, psnr):
-    source, pictures, engine = shipped.source("ink"), shipped.crops(256)[:2], Scripted(fault)
+    source, pictures, engine = shipped.source("engraving"), shipped.crops(256)[:2], Scripted(fault)
     real = engines.load
 
     def load(name, *args, **kwargs):
@@ -130,7 +130,7 @@ def test_a_blot_that_the_mean_hides_is_refused(monkeypatch):
 
     for kind, need in (("int8", 38), ("fp16", 45)):
         monkeypatch.setattr(check, "_all", lambda *_, k=kind: iter([("tensorrt", k, Blotted), ("echo", k, Scripted)]))
-        blotted, clean = check.check(shipped.source("ink"), pictures)
+        blotted, clean = check.check(shipped.source("engraving"), pictures)
         assert blotted.psnr_db > 45 >= need  # the mean alone would let it pass
         assert "with a blot: 16 px that are 128 levels off" in blotted.why
         assert check.refused([blotted, clean]) == [blotted]
@@ -153,7 +153,7 @@ def test_crops_of_ones_own(tmp_path):
     np.savez(tmp_path / "three.npz", pictures)
     assert np.array_equal(crops.read(tmp_path / "three.npz", small), pictures)
     with pytest.raises(EngineError, match=r"holds uint8 \(3, 64, 64, 3\); crops are uint8 \(N, 256, 256, 3\)"):
-        crops.read(tmp_path / "three.npz", shipped.source("ink"))
+        crops.read(tmp_path / "three.npz", shipped.source("engraving"))
     for wrong in ("nothing", "three.npz/x"):
         with pytest.raises(EngineError, match="is no folder of pictures"):
             crops.read(tmp_path / wrong, small)
@@ -169,7 +169,7 @@ def run(*arguments):
     ("arguments", "line"),
     [
         (["inkk"], "no style 'inkk'"),
-        (["ink", "--crops", "nowhere"], "nowhere is no folder of pictures"),
+        (["engraving", "--crops", "nowhere"], "nowhere is no folder of pictures"),
         (["check", "inkk"], "no style 'inkk'"),
     ],
 )
@@ -180,7 +180,9 @@ def test_a_bad_call_is_one_line(arguments, line):
     assert line in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["check"], ["check", "ink", "wash"], ["ink", "--precision", "fp8"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["check"], ["check", "engraving", "wash"], ["engraving", "--precision", "fp8"]]
+)
 def test_asked_wrongly_is_told_as_such(arguments):
     done = run("streamtoon.cli.trt_build", *arguments)
     assert done.returncode == 2
@@ -206,11 +208,11 @@ def test_trt_build_alone_takes_onnx_files(tmp_path):
 
 def test_both_command_lines_share_the_cache(tmp_path):
     installed.skip_without_tensorrt()
-    first = run("streamtoon.cli.trt_build", "ink", "--precision", "fp16", "--cache", tmp_path)
+    first = run("streamtoon.cli.trt_build", "engraving", "--precision", "fp16", "--cache", tmp_path)
     assert first.returncode == 0, first.stderr
     assert "compiled in" in first.stdout
     assert first.stderr == ""
-    second = json.loads(run("streamtoon", "engine", "build", "ink", "--cache", tmp_path, "--json").stdout)
+    second = json.loads(run("streamtoon", "engine", "build", "engraving", "--cache", tmp_path, "--json").stdout)
     assert not second["built"]
     listed = json.loads(run("streamtoon", "engine", "list", "--cache", tmp_path, "--json").stdout)
     assert [e["engine"] for e in listed["engines"]] == list(engines.names())

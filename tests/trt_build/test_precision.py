@@ -66,13 +66,13 @@ def test_norms_keep_fp32(tmp_path):
 
 
 def test_a_style_with_a_half_file_uses_it():
-    source = shipped.source("ink")
+    source = shipped.source("engraving")
     assert precision.graph(source, "fp16") == source.fp16.read_bytes()
     assert precision.graph(source, "fp32") == source.onnx.read_bytes()
 
 
 def test_int8_is_symmetric_and_explicit():
-    source = shipped.source("ink")
+    source = shipped.source("engraving")
     graph = onnx.load_from_string(
         precision.graph(source, "int8", shipped.crops(source.size, crops.CALIBRATION_SEED))
     ).graph
@@ -87,7 +87,7 @@ def test_int8_is_symmetric_and_explicit():
 
 
 def test_int8_needs_crops():
-    source = shipped.source("ink")
+    source = shipped.source("engraving")
     with pytest.raises(EngineError, match="INT8 needs crops to calibrate on"):
         precision.graph(source, "int8")
     with pytest.raises(EngineError, match="2 at least; 1 were given"):

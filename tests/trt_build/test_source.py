@@ -23,21 +23,21 @@ def test_bad_sources_are_one_clear_line(tmp_path):
     with pytest.raises(EngineError, match=r"its card says 0.*; export the style again"):
         shipped.source(tmp_path)
     with pytest.raises(EngineError, match="no precision is called 'fp8'; choose one of fp32, fp16, int8"):
-        trt_build.plan(shipped.source("ink"), "fp8", folder=tmp_path)
+        trt_build.plan(shipped.source("engraving"), "fp8", folder=tmp_path)
     with pytest.raises(EngineError, match="INT8 needs crops to calibrate on"):
-        trt_build.plan(shipped.source("ink"), "int8", folder=tmp_path)
+        trt_build.plan(shipped.source("engraving"), "int8", folder=tmp_path)
 
 
 def test_a_half_file_that_is_another_is_refused(tmp_path):
     """Only who compiles it asks: the other engines draw such a style."""
-    shutil.copytree(styles.FOLDER / "ink", tmp_path / "ink")
-    (half,) = (tmp_path / "ink").glob("*.fp16.onnx")
+    shutil.copytree(styles.FOLDER / "engraving", tmp_path / "engraving")
+    (half,) = (tmp_path / "engraving").glob("*.fp16.onnx")
     half.write_bytes(half.read_bytes()[:-1])
-    styles.load(str(tmp_path / "ink"))
+    styles.load(str(tmp_path / "engraving"))
     with pytest.raises(
-        EngineError, match=r"ink.fp16.onnx is not the file its style.toml names \(another sha256\); export"
+        EngineError, match=r"engraving.fp16.onnx is not the file its style.toml names \(another sha256\); export"
     ):
-        shipped.source(tmp_path / "ink")
+        shipped.source(tmp_path / "engraving")
 
 
 def test_plans_are_named_by_their_style(style_folder):

@@ -138,7 +138,7 @@ def test_no_room_for_more(tmp_path, monkeypatch):
 
 def test_addresses_are_not_fetched(bare):
     """Gradio would fetch what an address names, and keep it."""
-    said = call(bare, "photo", given("https://example.org/a.png"), "ink", "head", "keep")
+    said = call(bare, "photo", given("https://example.org/a.png"), "engraving", "head", "keep")
     assert "no addresses" in said
 
 

@@ -19,7 +19,7 @@ from streamtoon.web.webrtc import peer
 from streamtoon.web.webrtc.media import MediaLoop
 from streamtoon.web.webrtc.peer import Peer
 
-CHOICE = Choice("ink", "head", "paper")
+CHOICE = Choice("engraving", "head", "paper")
 PATIENCE = 30.0  # seconds; generous: the machine is shared
 
 

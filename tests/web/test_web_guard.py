@@ -26,7 +26,7 @@ from streamtoon.web.webrtc.media import MediaLoop, Outgoing
 from streamtoon.web.webrtc.peer import Peer
 
 SIZE = (320, 240)
-CHOICE = Choice("ink", "head", "paper")
+CHOICE = Choice("engraving", "head", "paper")
 CLIP = [to_rgb(f.planes, f.layout, f.colour) for f in portrait.read(f"portrait:30@{SIZE[0]}x{SIZE[1]}")]
 BLANK = np.full_like(CLIP[0], 110)
 
@@ -90,7 +90,7 @@ def visit(make, pictures, count, change=None):
     return back
 
 
-def toon(style="ink", background="paper"):
+def toon(style="engraving", background="paper"):
     settings = Settings()
     return lambda meter: live_toon(settings, Choice(style, "head", background), meter)
 
@@ -104,7 +104,7 @@ def far(picture, others):
 def the_card():
     y, half = np.zeros(SIZE[::-1], np.uint8), np.zeros((SIZE[1] // 2, SIZE[0] // 2), np.uint8)
     frame = Frame((y, half, half), "yuv420p", 0, Fraction(0))
-    return to_rgb(card(frame, style_folder.load("ink").paper), "yuv420p", frame.colour)
+    return to_rgb(card(frame, style_folder.load("engraving").paper), "yuv420p", frame.colour)
 
 
 def is_card(picture):

@@ -121,7 +121,7 @@ def test_styles_of_others(sessions, tmp_path):
     one, other = sessions.of(Request("a")), sessions.of(Request("b"))
     one.styles["mine"] = tmp_path
     assert one.style("mine") == str(tmp_path)
-    for name in ("mine", str(tmp_path), "../ink"):
+    for name in ("mine", str(tmp_path), "../engraving"):
         with pytest.raises(UsageError, match="no style"):
             other.style(name)
 
@@ -145,7 +145,7 @@ def test_a_film_too_long(moved_film):
 
 def test_a_full_line(sessions, moved_film):
     line = FilmQueue(Settings())
-    asked = FilmRequest(moved_film, Choice("ink", "head", "keep"))
+    asked = FilmRequest(moved_film, Choice("engraving", "head", "keep"))
     waiting = [line.draw(sessions.of(Request(str(i))), asked) for i in range(films.MAX_WAITING_FILMS + 1)]
     first = next(waiting[0])
     assert "progress" in first or "done" in first
@@ -180,7 +180,11 @@ def test_pictures_beyond_limits(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("style", "region", "background", "words"),
-    [("ink", "nose", "paper", "region"), ("ink", "head", "sky", "background"), ("../ink", "head", "paper", "no style")],
+    [
+        ("engraving", "nose", "paper", "region"),
+        ("engraving", "head", "sky", "background"),
+        ("../engraving", "head", "paper", "no style"),
+    ],
 )
 def test_choices_that_do_not_exist(sessions, style, region, background, words):
     with pytest.raises(UsageError, match=words):

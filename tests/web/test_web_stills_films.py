@@ -191,7 +191,7 @@ def test_client(site, photo, film):
     assert client.predict(api_name="/styles") == ["engraving", "ink", "wash"]
     drawn = client.predict(gradio_client.handle_file(photo), "wash", "head", "paper", api_name="/photo")
     assert Image.open(drawn).size == (512, 512)
-    path, words = client.predict(gradio_client.handle_file(film), "ink", "head", "keep", False, api_name="/film")
+    path, words = client.predict(gradio_client.handle_file(film), "engraving", "head", "keep", False, api_name="/film")
     assert "60 frames" in words
     assert tracks(path, "audio") == tracks(film, "audio")
     with pytest.raises(Exception, match="no style"):

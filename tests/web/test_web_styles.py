@@ -14,17 +14,17 @@ from streamtoon.errors import UsageError
 from streamtoon.web.style_upload import archive as style_archive
 from streamtoon.web.style_upload import trial_drawing
 
-INK = style_folder.FOLDER / "ink"
+ENGRAVING = style_folder.FOLDER / "engraving"
 
 
 def style_files(name="mine", network=None):
-    """The files of a good style: the shipped ink under another name."""
-    data = (INK / "ink.onnx").read_bytes() if network is None else network
+    """The files of a good style: the shipped engraving under another name."""
+    data = (ENGRAVING / "engraving.onnx").read_bytes() if network is None else network
     sha256 = hashlib.sha256(data).hexdigest()
     card = f'name = "{name}"\ntitle = "my own"\nonnx = "{name}.onnx"\nsha256 = "{sha256}"\nmargin = 2.5\n'
     return {
         "style.toml": card.encode(), f"{name}.onnx": data, "CARD.md": b"# mine\n\n<b>A card</b> of mine.\n",
-        "preview.webp": (INK / "preview.webp").read_bytes(),
+        "preview.webp": (ENGRAVING / "preview.webp").read_bytes(),
     }  # fmt: skip
 
 
@@ -122,9 +122,9 @@ BAD = {
     "no card": (lambda f: {k: v for k, v in f.items() if k != "style.toml"}, "no style.toml"),
     "another hash": (lambda f: {**f, "mine.onnx": f["mine.onnx"] + b"x"}, "sha256"),
     "a broken preview": (lambda f: {**f, "preview.webp": b"no picture"}, "no picture"),
-    "a name that is taken": (lambda _: style_files("ink"), "already"),
+    "a name that is taken": (lambda _: style_files("engraving"), "already"),
     "a name that is a path": (lambda f: card(f, b'name = "mine"', b'name = "../x"'), "letters"),
-    "a network elsewhere": (lambda f: card(f, b'"mine.onnx"', b'"../../ink/ink.onnx"'), "not in the folder"),
+    "a network elsewhere": (lambda f: card(f, b'"mine.onnx"', b'"../../engraving/engraving.onnx"'), "not in the folder"),
     "no network": (lambda _: style_files(network=b"this is no network"), "no ONNX|holds no network"),
     "a foreign operator": (
         lambda _: style_files(network=network(helper.make_node("Run", ["in"], ["out"], domain="evil"))), "evil.Run"),
@@ -182,7 +182,7 @@ def test_every_shipped_network_passes():
 
 def test_a_drawing_that_covers_too_little_of_the_face_is_refused(tmp_path, monkeypatch):
     """A narrow square with a wide soft border leaves the camera on the face, whatever the network draws."""
-    bare = style_folder.load("ink")
+    bare = style_folder.load("engraving")
     for name, value in (("margin", 1.0), ("feather", 0.5)):  # past the card's own check
         object.__setattr__(bare, name, value)
     monkeypatch.setattr(style_folder, "load", lambda _: bare)

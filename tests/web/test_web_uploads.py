@@ -77,7 +77,7 @@ def test_files_of_this_machine(bare, secret, place):
 @pytest.mark.parametrize("name", ["photo", "film"])
 def test_files_of_this_machine_by_the_api(bare, secret, place, name):
     more = [False] if name == "film" else []
-    said = call(bare, name, given(PLACES[place](secret)), "ink", "head", "keep", *more)
+    said = call(bare, name, given(PLACES[place](secret)), "engraving", "head", "keep", *more)
     assert "event: error" in said
     assert [p for p in (str(secret.parent), str(Path.cwd()), str(bare.root)) if p in said] == []
     assert [file for file in bare.files() if file.name == secret.name] == []
@@ -88,10 +88,10 @@ def test_what_was_uploaded(bare, secret):
     form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n%b\r\n--x--\r\n'
     body = form % secret.read_bytes()
     (path,) = json.loads(ask(bare, "/gradio_api/upload", body, "multipart/form-data; boundary=x"))
-    said = call(bare, "photo", given(path), "ink", "head", "keep")
+    said = call(bare, "photo", given(path), "engraving", "head", "keep")
     assert "event: complete" in said
     (made,) = json.loads(said.split("data:")[1])
-    assert Path(made["path"]).name == "a-ink.png"
+    assert Path(made["path"]).name == "a-engraving.png"
     assert [line for line in bare.said if "openvino" in line] == []  # the console says nothing of each drawing
-    said = call(bare, "photo", given(made["path"]), "ink", "head", "keep")
+    said = call(bare, "photo", given(made["path"]), "engraving", "head", "keep")
     assert "upload it again" in said  # our own words are still told

@@ -41,8 +41,8 @@ def test_a_head_style_whose_network_draws_whole_pictures(tmp_path, name):
     [({"size": 128}, 'output = "rgba", size = 128'), ({"output": "yuv"}, 'output = "yuv", scale = 1')],
 )
 def test_a_network_for_crops_of_another_size_or_in_a_picture_style(tmp_path, changes, says):
-    ink = styles.load("ink")
-    data = ink.onnx.read_bytes()
+    engraving = styles.load("engraving")
+    data = engraving.onnx.read_bytes()
     (tmp_path / "ink.onnx").write_bytes(data)
     card = {"name": "ink", "onnx": "ink.onnx", "sha256": hashlib.sha256(data).hexdigest(), **changes}
     lines = [f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in card.items()]

@@ -100,7 +100,7 @@ def test_passthrough_lasts_as_long_as_its_key_is_held(gate):
     window, live = Window("passthrough-held", None), Live()
     seen = []
     window.key = lambda: seen.append(live.passthrough) or window.keys.pop(0)
-    LivePreview(window, live, gate, "ink", str, mirror=False).run(threading.Event())
+    LivePreview(window, live, gate, "engraving", str, mirror=False).run(threading.Event())
     assert seen == [False, True, False]
     assert not live.passthrough
 

@@ -26,7 +26,7 @@ def given(monkeypatch):
 )
 def test_a_film_leaves_half_the_threads_to_reading_and_coding(monkeypatch, given, workload, asked, drawing):
     monkeypatch.setattr(module, "available_cores", lambda: 6)
-    make_toon("ink", engine="echo", threads=asked, workload=workload).close()
+    make_toon("engraving", engine="echo", threads=asked, workload=workload).close()
     assert given == [drawing]
 
 
