@@ -17,7 +17,7 @@ def test_bad_sources_are_one_clear_line(tmp_path):
             trt_build.read(tmp_path / "bad.onnx")
     with pytest.raises(EngineError, match=r"gone.onnx is not there; give an ONNX file"):
         trt_build.read(tmp_path / "gone.onnx")
-    with pytest.raises(EngineError, match=r"no style 'inkk': .* not one of engraving, ink, wash"):
+    with pytest.raises(EngineError, match=r"no style 'inkk': .* not one of .*engraving"):
         shipped.source("inkk")
     (tmp_path / "style.toml").write_text('name = "x"\nonnx = "bad.onnx"\nsha256 = "0"', "utf-8")
     with pytest.raises(EngineError, match=r"its card says 0.*; export the style again"):

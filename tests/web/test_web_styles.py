@@ -124,7 +124,7 @@ BAD = {
     "a broken preview": (lambda f: {**f, "preview.webp": b"no picture"}, "no picture"),
     "a name that is taken": (lambda _: style_files("engraving"), "already"),
     "a name that is a path": (lambda f: card(f, b'name = "mine"', b'name = "../x"'), "letters"),
-    "a network elsewhere": (lambda f: card(f, b'"mine.onnx"', b'"../../engraving/engraving.onnx"'), "not in the folder"),
+    "a network elsewhere": (lambda f: card(f, b'"mine.onnx"', b'"../../wash/wash.onnx"'), "not in the folder"),
     "no network": (lambda _: style_files(network=b"this is no network"), "no ONNX|holds no network"),
     "a foreign operator": (
         lambda _: style_files(network=network(helper.make_node("Run", ["in"], ["out"], domain="evil"))), "evil.Run"),
