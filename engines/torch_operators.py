@@ -14,6 +14,7 @@ from engines import EngineError
 
 Value = Any  # a tensor, or None for an input that is left out
 KINDS: Final = {1: torch.float32, 2: torch.uint8, 3: torch.int8, 7: torch.int64, 9: torch.bool, 10: torch.float16}
+PADS: Final = {"reflect": "reflect", "edge": "replicate"}
 RESIZES: Final = {  # ONNX's mode and how it places samples -> torch's mode
     (b"nearest", b"asymmetric"): "nearest",
     (b"nearest", b"half_pixel"): "nearest",  # by whole factors it is the same
@@ -45,8 +46,10 @@ def _conv_transpose(a: dict[str, Any], x: Tensor, weight: Tensor, bias: Value = 
 def _pad(a: dict[str, Any], x: Tensor, pads: Tensor, value: Value = None) -> Tensor:
     mode = a.get("mode", b"constant").decode()
     amounts = _pads({"pads": pads.tolist()})
-    if mode in ("reflect", "edge"):
-        return F.pad(x, amounts[:4], mode="reflect" if mode == "reflect" else "replicate")
+    if mode != "constant":
+        if mode not in PADS or any(amounts[4:]):
+            raise EngineError(f"Pad in mode {mode} by {pads.tolist()} is not known here")
+        return F.pad(x, amounts[:4], mode=PADS[mode])
     return F.pad(x, amounts, value=0.0 if value is None else float(value))
 
 

@@ -14,7 +14,7 @@ from trt_build.graph import Graph
 
 LUMA: Final = (0.299, 0.587, 0.114)  # BT.601
 CHROMA: Final = ((-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))  # blue, red; of full range
-STRENGTH: Final = 24.0  # levels by which the drawing differs from the picture, about
+STRENGTH: Final = 48.0  # levels by which the drawing differs from the picture, about
 
 
 def picture_network(widths: tuple[int, int] = (8, 12), scale: int = 2, seed: int = 0) -> bytes:

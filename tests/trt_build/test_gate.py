@@ -64,7 +64,8 @@ def test_a_table_names_every_engine(results):
 def test_whole_pictures_pass_it_in_every_precision(picture_style, monkeypatch):
     """One by one, as they are drawn; TensorRT's plans aside, which test_plans.py builds."""
     monkeypatch.setattr(check, "TIMED_CALLS", 1)
-    monkeypatch.setattr("trt_build.source.PICTURE", (96, 160))
+    monkeypatch.setattr("trt_build.source.PICTURE", (64, 96))
+    monkeypatch.setattr(crops, "PICTURES", 4)
     every = check._all
     monkeypatch.setattr(check, "_all", lambda *a: (one for one in every(*a) if one[0] != "tensorrt"))
     source = shipped.source(picture_style.folder)

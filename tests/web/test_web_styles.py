@@ -4,15 +4,18 @@ import hashlib
 import stat
 import zipfile
 
+import numpy as np
 import onnx
+import picture_styles
 import pytest
 from browsing import new_pictures, start, tab, told, visitor
 from onnx import TensorProto, helper
+from PIL import Image
 
 from streamtoon import style_folder
 from streamtoon.errors import UsageError
 from streamtoon.web.style_upload import archive as style_archive
-from streamtoon.web.style_upload import trial_drawing
+from streamtoon.web.style_upload import memory, trial_drawing
 
 ENGRAVING = style_folder.FOLDER / "engraving"
 
@@ -131,7 +134,7 @@ BAD = {
     "a loop": (lambda _: style_files(network=network(branch())), "'If'"),
     "a text that is none": (lambda f: {**f, "CARD.md": b"\xff\xfe\x00"}, "no plain text"),
     "a text too long": (lambda f: {**f, "CARD.md": bytes(200_000)}, "unpacks to more"),
-    "sizes beyond bounds": (lambda _: style_files(network=filled("s", sides(1 << 20, 1 << 20))), "MB a crop"),
+    "sizes beyond bounds": (lambda _: style_files(network=filled("s", sides(1 << 20, 1 << 20))), "MB a picture"),
     "sizes that the picture decides": (lambda _: style_files(network=filled("n")), "what is in the picture"),
     "sizes that do not fit": (
         lambda _: style_files(network=network(helper.make_node("Add", ["in", "w"], ["out"]), initializer=[bare()])),
@@ -178,6 +181,34 @@ def test_every_shipped_network_passes():
         for file in (style_folder.FOLDER / name).glob("*.onnx"):
             assert operators.check_operators(file).parameters > 100_000
     assert onnx.__version__
+
+
+def test_a_picture_style_is_taken(tmp_path):
+    folder = picture_styles.write(tmp_path / "mine")
+    checked = style_archive.check(folder)
+    assert any("operators" in line for line in checked.found)
+    done = trial_drawing.draw(str(folder), "openvino", 1)
+    assert done["ms"] > 0
+    with Image.open(folder / trial_drawing.PREVIEW_NAME) as preview:
+        assert preview.size == (1024, 512)
+
+
+@pytest.mark.parametrize("what", ["the photo", "an empty sheet"])
+def test_a_picture_style_that_hides_nobody_is_refused(tmp_path, monkeypatch, what):
+    if what == "an empty sheet":
+        sheet = np.full((768 * 3 // 2, 768), 128, np.uint8)
+        monkeypatch.setattr(trial_drawing, "_timed", lambda *_: (sheet, 1.0))
+    with pytest.raises(UsageError, match="empty or still the photo"):
+        trial_drawing.draw(str(picture_styles.write(tmp_path / "mine")), "echo", 1)
+
+
+def test_the_memory_of_a_picture_style_is_bounded_at_every_shape(tmp_path):
+    style = style_folder.load(str(picture_styles.write(tmp_path / "mine")))
+    needed = memory.check_memory(style.onnx, style)
+    assert 50e6 < needed < 500e6
+    large = style_folder.load(str(picture_styles.write(tmp_path / "large", lines=2160)))
+    with pytest.raises(UsageError, match=r"computes 1,\d+ MB a picture; 1,000 MB is the limit"):
+        memory.check_memory(large.onnx, large)
 
 
 def test_a_drawing_that_covers_too_little_of_the_face_is_refused(tmp_path, monkeypatch):

@@ -66,13 +66,13 @@ def check(folder: Path) -> CheckedStyle:
     style = style_folder.load(str(folder))
     _check_name(style.name)
     summary = operators.check_operators(style.onnx)
-    megabytes = memory.check_memory(style.onnx, style.size) / 1e6
+    megabytes = memory.check_memory(style.onnx, style) / 1e6
     kinds = len(summary.operators)
     found = [
         f"hash of {style.onnx.name} is the one in the card",
         f"network: {summary.nodes} nodes, {kinds} operators, {summary.parameters:,} parameters, {megabytes:.0f} MB",
     ]
-    return CheckedStyle(style, found + _half(folder, style.size) + _artefacts(folder))
+    return CheckedStyle(style, found + _half(folder, style) + _artefacts(folder))
 
 
 def _extract(archive: Path, folder: Path) -> str:
@@ -139,7 +139,7 @@ def _check_name(name: str) -> None:
         raise UsageError(f"there is a style called {name!r} already; give yours another name in style.toml")
 
 
-def _half(folder: Path, size: int) -> list[str]:
+def _half(folder: Path, style: Style) -> list[str]:
     """Check the half-precision network, where the card names one."""
     card = tomllib.loads((folder / "style.toml").read_text(encoding="utf-8"))
     name = card.get("fp16")
@@ -151,7 +151,7 @@ def _half(folder: Path, size: int) -> list[str]:
     if hashlib.sha256(file.read_bytes()).hexdigest() != card.get("fp16_sha256"):
         raise UsageError(f"{file.name} has another hash than the card says; export the style again")
     operators.check_operators(file)
-    memory.check_memory(file, size)
+    memory.check_memory(file, style)
     return [f"hash and operators of {file.name} too"]
 
 

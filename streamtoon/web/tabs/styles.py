@@ -86,7 +86,7 @@ def take(sessions: Sessions, session: Session, zipped: Path) -> list[str]:
         raise
     if before is not None:
         archive.remove(before)
-    drawing = f"drawing: hides the face, {done['ms']:g} ms a crop, cuts out {done['matte']:.0%} of it"
+    drawing = f"drawing: hides the face, {done['ms']:g} ms a picture, stands for {done['matte']:.0%} of it"
     return [unpacked, *done["found"], drawing]
 
 
