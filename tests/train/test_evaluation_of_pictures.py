@@ -11,10 +11,22 @@ pytest.importorskip("torch")
 import torch
 
 from foundation.errors import UsageError
+from tests import picture_styles
 from tests.whole_pictures import Copy
 from train import __main__ as program
+from train import teachers
 from train.evaluation import drawn_faces, metrics, steadiness, vgg, whole_pictures
 from train.evaluation.drawn_faces import Kept
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """On these small pictures threads wait for each other, for seconds where other tests run beside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
 
 NOWHERE = (float("nan"), float("nan"))
 
@@ -207,3 +219,22 @@ def test_the_kind_of_style_and_what_it_is_judged_on_must_fit(style_folder, photo
     assert "draws heads; give --crops or --pairs" in capsys.readouterr().err
     assert program.main([*line, "--crops", str(photos)]) == 2
     assert "one of them" in capsys.readouterr().err
+
+
+def test_a_picture_style_folder_is_evaluated(photos, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(teachers, "load", lambda name, **kind: (lambda x, *_: x) if (name, kind) == TAUGHT else None)
+    style = picture_styles.write(tmp_path / "fake", lines=240)
+    line = ["evaluate", "--style", str(style), "--photos", str(photos), "--limit", "1", "--out", str(tmp_path)]
+    assert program.main(line) == 0
+    assert "| clean | net |" in capsys.readouterr().out
+    told = json.loads((tmp_path / "evaluation.json").read_text())
+    assert told["photos"] == 1
+    assert told["split"] == "test"
+    assert cv2.imread(str(tmp_path / "evaluation.png")).shape == (
+        3 * whole_pictures.SHOWN_PX,
+        whole_pictures.SHOWN_PX,
+        3,
+    )
+
+
+TAUGHT = ("fake", {"whole_picture": True})  # the teacher of the style's name
