@@ -58,7 +58,7 @@ def draw(
     picture     a file, a Pillow image, or (h, w, 3) uint8 RGB
     style       a shipped style's name, a style folder's path, or a loaded ``Style``
     region      what is drawn: "frame", "head", "face", or "person" by a style that draws whole pictures; None for the
-                style's
+                style's, or "person" where it would draw the frame before a background that is named
     background  what becomes of the rest: "keep", "paper", "blur", "draw", or a (h, w, 3) uint8 RGB picture to put
                 there; None for the style's
     engine      "auto" for the fastest that runs here, or one by name: "openvino", "onnxruntime:cuda", "tensorrt:fp16"
@@ -114,7 +114,7 @@ def convert(
     input       a film, a picture, a folder of pictures, or "portrait:FRAMES@WIDTHxHEIGHT", the moving portrait
     output      the same kind; a film's frames may go into a folder, and a folder's pictures into a film
     private     no undrawn frame is written: faceless frames show the last drawing for half a second, then a card;
-                people before paper where region and background are None
+                people before paper where nothing else is asked for
     compare     the input on the left, the drawn picture on the right
     encoder     any video encoder of libavcodec; None for the one that suits the container
     crf         constant rate factor: lower is better and larger; None for the encoder's usual one

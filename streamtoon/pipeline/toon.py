@@ -102,7 +102,7 @@ class Toon:
         self.style = style
         self.engine = engine
         self.meter = meter or Meter()
-        self.region = region or default_region(style, private=private)
+        self.region = region or default_region(style, people_alone=private)
         if background is None:
             background = default_background(style.background, private=private)
         self.background: Background = background if isinstance(background, str) else "paper"

@@ -107,9 +107,12 @@ class Policy:
         return heads_hidden and differs_from_photo(scene, drawn_scene)
 
 
-def default_region(style: Style, *, private: bool) -> Region:
-    """What is drawn where the user does not say: for who asks for privacy the room is nobody's business."""
-    return "person" if private and style.whole_picture and style.region == "frame" else style.region
+def default_region(style: Style, *, people_alone: bool) -> Region:
+    """What is drawn where the user does not say: the style's region, or of the frame people alone.
+
+    people_alone: in private and before a camera the room is nobody's business; who names a background wants to see it.
+    """
+    return "person" if people_alone and style.whole_picture and style.region == "frame" else style.region
 
 
 def default_background(style_background: Background, *, private: bool) -> Background:

@@ -43,5 +43,5 @@ def carried_region(style: Style, region: Region, before: Style, *, private: bool
 
     Its own default where that of ``before`` is chosen, or what it cannot draw.
     """
-    kept = region != default_region(before, private=private) and can_draw(style, region)
-    return region if kept else default_region(style, private=private)
+    kept = region != default_region(before, people_alone=private) and can_draw(style, region)
+    return region if kept else default_region(style, people_alone=private)

@@ -46,8 +46,8 @@ def make_toon(
                   "live" also steadies the crops and their drawings from frame to frame; of a picture style "film"
                   does so too
     start_on_cpu  "auto" draws on the CPU at once and changes to a faster engine when that one is ready
-    region        face, head, person or frame; None for the style's, or "person" where it would draw the
-                  frame live or in private
+    region        face, head, person or frame; None for the style's, or "person" where it would draw the frame live, in
+                  private or before a background that is named
     background    keep, paper, blur, draw, or a (h, w, 3) uint8 RGB picture; None for the style's, or paper in private
     private       no undrawn frame leaves; hold: the last drawn frame bridges half a second, otherwise the card at once
     faces         who is drawn: all, largest or centre
@@ -59,7 +59,8 @@ def make_toon(
     """
     chosen = style if isinstance(style, Style) else style_folder.load(style)
     check(engine=engine, region=region, background=background if isinstance(background, str) else None)
-    region = region or default_region(chosen, private=private or workload == "live")
+    people_alone = private or workload == "live" or background is not None
+    region = region or default_region(chosen, people_alone=people_alone)
     if region == "person" and not chosen.whole_picture:
         raise UsageError(f"the style {chosen.name} draws heads; region person needs a style that draws whole pictures")
     total = available_cores() if threads is None else threads

@@ -63,6 +63,7 @@ def test_none_is_always_right():
     [
         ({"workload": "film"}, "frame", "keep"),
         ({"workload": "film", "private": True}, "person", "paper"),
+        ({"workload": "still", "background": "blur"}, "person", "blur"),
         ({"workload": "live"}, "person", "keep"),
         ({"workload": "live", "private": True}, "person", "paper"),
         ({"workload": "live", "private": True, "region": "frame"}, "frame", "paper"),

@@ -111,7 +111,7 @@ def style_dropdown(elem_id: str) -> gr.Dropdown:
 def region_radio(*, private: bool, **more: Any) -> gr.Radio:
     """The choice of what is drawn; ``more`` goes to the component."""
     style = style_folder.load(style_folder.DEFAULT)
-    region = default_region(style, private=private)
+    region = default_region(style, people_alone=private)
     return gr.Radio(regions(style), value=region, label="What is drawn", **more)
 
 
