@@ -14,12 +14,13 @@ from streamtoon.pipeline.input_filter import InputFilter
 from streamtoon.pipeline.picture import network_input
 from streamtoon.types import U8, Face, Frame
 
-SMALL_FACE_PX: Final = 70.0  # a narrower face in the drawn picture is drawn again
-KEPT_FACE_PX: Final = 80.0  # up to which one stays so
+SMALL_FACE_PX: Final = 110.0  # a narrower face in the drawn picture is drawn again
+KEPT_FACE_PX: Final = 125.0  # up to which one stays so
 MIN_FACE_PX: Final = 12.0  # a narrower face in the frame is not worth it
 MOST: Final = 4  # close-ups a frame, of the largest such faces
-SIDE_PX: Final = 256  # of a drawn close-up
-SIDE_FACES: Final = 2.05  # face widths across it: the face is then about 125 px wide
+SIDE_PX: Final = 320  # of a drawn close-up
+SIDE_FACES: Final = 1.9  # face widths across it: the face is then about 170 px wide
+MAX_ENLARGED: Final = 2.5  # how much larger than in the picture it is drawn: shrunk more, strokes would fade
 UP_FACES: Final = 0.1  # face widths by which its middle is above the face's: there is hair above and neck below
 MAX_SHIFT: Final = 0.12  # of its side that a head may be off its middle
 MAX_ZOOM: Final = 1.25  # how much larger or smaller the head may be than when it was placed
@@ -60,7 +61,8 @@ class CloseUps:
         """The close-ups of ``frame``, whose drawn picture is ``drawn_width`` px wide."""
         zoom = drawn_width / frame.width
         small = sorted((f for f in faces if self._is_small(f, zoom)), key=_width, reverse=True)
-        placed = {face.id: self._place(face, frame) for face in small[:MOST]}
+        least = SIDE_PX / MAX_ENLARGED / zoom
+        placed = {face.id: self._place(face, frame, max(SIDE_FACES * _width(face), least)) for face in small[:MOST]}
         self._known = {key: found for key, found in placed.items() if found is not None}
         return [self._cut(frame, *found) for found in self._known.values()]
 
@@ -68,8 +70,7 @@ class CloseUps:
         limit = KEPT_FACE_PX if face.id in self._known else SMALL_FACE_PX
         return _width(face) >= MIN_FACE_PX and _width(face) * zoom < limit
 
-    def _place(self, face: Face, frame: Frame) -> tuple[Square, InputFilter] | None:
-        side = SIDE_FACES * _width(face)
+    def _place(self, face: Face, frame: Frame, side: float) -> tuple[Square, InputFilter] | None:
         x, y = ((face.box[:2] + face.box[2:]) / 2).tolist()
         y -= UP_FACES * _width(face)
         known = self._known.get(face.id)

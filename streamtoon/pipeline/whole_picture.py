@@ -34,7 +34,7 @@ from streamtoon.pipeline.timings import Meter
 from streamtoon.privacy.policy import Policy
 from streamtoon.types import U8, Colour, Face, Frame, Style
 
-CLOSE_UP_FEATHER: Final = 0.25  # width of a close-up's soft border in parts of its side
+CLOSE_UP_FEATHER: Final = 0.2  # width of a close-up's soft border in parts of its side
 
 
 @dataclass(frozen=True, slots=True)
