@@ -68,7 +68,7 @@ def test_a_frame_too_small_for_one_has_none():
 
 @pytest.mark.parametrize("private", [False, True])
 def test_they_are_drawn_in_one_batch_and_nothing_shifts(picture_style, private):
-    with Toon(picture_style, Negative(), private=private) as toon:
+    with Toon(picture_style, Negative(), region="frame", private=private) as toon:
         drawn = toon(CROWD.frame)
         found = [f for f in toon.see(CROWD.frame).faces if f.box[2] - f.box[0] < 110]
         assert len(found) >= 2
