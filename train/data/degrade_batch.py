@@ -22,6 +22,7 @@ JPEG_STEPS: Final = (
     (49, 64, 78, 87, 103, 121, 120, 101), (72, 92, 95, 98, 112, 100, 103, 99),
 )  # fmt: skip
 MAX_NOISE: Final = 0.04  # standard deviation at the network's input, 0..1
+GOOD_CAMERAS: Final = 0.4  # part of the pictures that are sharp and clean: bad ones alone teach lines that are too weak
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def soften(dice: Dice, x: Tensor) -> Tensor:
     """A little or much out of focus, seen with a quarter of the pixels, or sharpened by the camera."""
     blurred = F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), _constants(x.device)[0], groups=3)
     far = F.interpolate(F.avg_pool2d(x, 4), scale_factor=4.0, mode="bilinear")
-    a, b = dice.uniform(-0.8, 1).clamp(min=0), dice.sometimes(0.2, 1.0)
+    a, b = dice.uniform(-0.8, 1).clamp(min=0), dice.sometimes(0.15, 0.8)
     return torch.lerp(torch.lerp(x, blurred, a - dice.sometimes(0.15, 0.8)), far, b)
 
 
@@ -115,5 +116,7 @@ def degrade(dice: Dice, photos: Tensor, light: float) -> Tensor:
 
     ``light``: how far the photo's light may be off without the drawing's following it (see ``relight``).
     """
-    x = half_size(soften(dice, haze(dice, relight(dice, photos, light))))
-    return (compress(dice, grain(dice, x)).clamp(0, 1) * 255).round() / 255
+    x = haze(dice, relight(dice, photos, light))
+    seen = compress(dice, grain(dice, half_size(soften(dice, x))))
+    good = dice.uniform(0, 1) < GOOD_CAMERAS
+    return (torch.where(good, half_size(x), seen).clamp(0, 1) * 255).round() / 255
