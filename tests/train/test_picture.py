@@ -189,6 +189,9 @@ def test_what_is_deployed_draws_what_was_learned(state):
     assert np.abs(drawn[0, :32] - 255 * luma[0, 0].detach().clamp(0, 1).numpy()).max() < 1.5
     u = drawn[0, 32:40].reshape(16, 24)
     assert np.abs(u.astype(int) - 128 - 255 * chroma[0, 0].detach().clamp(-0.5, 0.5).numpy()).max() < 1.5
+    grey = DeployedPlanes(net, grey=True)(pictures).numpy()
+    assert (grey[0, 32:] == 128).all()
+    assert np.array_equal(grey[0, :32], drawn[0, :32])
     flat = np.full((1, 48, 48), 90, np.uint8)
     flat[0, :32], flat[0, 40:] = 120, 170  # y, u, v of one colour
     wanted = cv2.cvtColor(np.array([[[120, 170, 90]]], np.uint8), cv2.COLOR_YCrCb2RGB)

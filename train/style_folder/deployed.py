@@ -38,10 +38,11 @@ class DeployedPicture(nn.Module):
 class DeployedPlanes(nn.Module):
     """A network of whole pictures: uint8 RGB of any size in multiples of 8 in, uint8 planes twice as large out.
 
-    Its first and last convolutions work in levels from 0 to 255, so nothing is left to scale.
+    Its first and last convolutions work in levels from 0 to 255, so nothing is left to scale. ``grey`` leaves the
+    colours out: what a network that learned grey drawings keeps of them is an error.
     """
 
-    def __init__(self, net: PictureNet) -> None:
+    def __init__(self, net: PictureNet, *, grey: bool = False) -> None:
         super().__init__()
         self.net: PictureNet = fold(copy.deepcopy(net).eval())
         first, head = next(m for m in self.net.fine.modules() if isinstance(m, nn.Conv2d)), self.net.head
@@ -49,6 +50,9 @@ class DeployedPlanes(nn.Module):
             first.weight.div_(255)
             head.weight.mul_(255)
             head.bias.mul_(255)
+            if grey:
+                for chroma in (head.weight[16:], head.bias[16:], self.net.enlarge[16:]):
+                    chroma.zero_()
             head.bias[16:] += 128
         for weight in (*self.net.parameters(), self.net.enlarge):
             weight.data = weight.data.half().float()

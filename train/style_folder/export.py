@@ -68,6 +68,8 @@ class Args:
     """of a network of whole pictures: what is drawn when nothing else is asked for"""
     background: Literal["keep", "paper", "blur"] = "keep"
     """of a network of whole pictures: what becomes of the rest when nothing else is asked for"""
+    grey: bool = False
+    """of a network of whole pictures: its drawings have no colour"""
     photo: Path | None = None
     """picture of a person to draw as preview.webp, before and after"""
     force: bool = False
@@ -97,7 +99,7 @@ def deploy(state: dict[str, Any], args: Args) -> Deployed | DeployedPicture | De
     except (KeyError, RuntimeError) as error:
         raise UsageError(f"the checkpoint does not fit its net: {str(error).splitlines()[0]}") from None
     if isinstance(net, PictureNet):
-        return DeployedPlanes(net).eval()
+        return DeployedPlanes(net, grey=args.grey).eval()
     return Deployed(net, args.ink, args.paper).eval() if isinstance(net, MUNet) and heads == 2 else DeployedPicture(net)
 
 
