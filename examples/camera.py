@@ -34,7 +34,7 @@ name = sys.argv[1] if len(sys.argv) > 1 else "portrait:300"
 kind, _, frames = name.partition(":")
 camera = FakeCamera(int(frames)) if kind == "portrait" else cv2.VideoCapture(int(name))
 shown = 0
-with streamtoon.make_toon("ink", workload="live", private=True) as toon:
+with streamtoon.make_toon("line", workload="live", private=True) as toon:
     while (got := camera.read())[0]:
         rgb = np.asarray(cv2.cvtColor(got[1], cv2.COLOR_BGR2RGB), np.uint8)  # (h, w, 3)
         output = toon(streamtoon.Frame((rgb,), "rgb24", shown, Fraction(time.monotonic())))

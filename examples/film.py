@@ -15,7 +15,7 @@ def bar(progress: streamtoon.Progress) -> None:
 
 
 try:
-    summary = streamtoon.convert(film, drawn, style="ink", progress=bar, overwrite=True)
+    summary = streamtoon.convert(film, drawn, style="comic", progress=bar, overwrite=True)
 except streamtoon.StreamtoonError as error:
     sys.exit(f"{error}")
 print(f"\n{drawn}: {summary.frames} frames, {summary.faces} faces, {summary.seconds:.1f} s")

@@ -2,7 +2,7 @@
 
     import streamtoon
 
-    drawn = streamtoon.draw("photo.jpg", style="ink")  # (h, w, 3) uint8 RGB
+    drawn = streamtoon.draw("photo.jpg", style="comic")  # (h, w, 3) uint8 RGB
     streamtoon.convert("film.mp4", "drawn.mp4", style="wash", progress=lambda p: print(p.frames, p.total))
 
     with streamtoon.make_toon("engraving", workload="live", private=True) as toon:  # frame by frame

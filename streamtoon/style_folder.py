@@ -14,7 +14,7 @@ from streamtoon.types import Style
 
 FOLDER: Final = Path(__file__).parent / "styles"
 CARD: Final = "style.toml"
-DEFAULT: Final = "ink"
+DEFAULT: Final = "comic"
 KEYS: Final = {f.name for f in fields(Style)} - {"folder"} | {"fp16", "fp16_sha256"}
 TYPES: Final[dict[str, type | tuple[type, ...]]] = {
     "size": int,

@@ -37,8 +37,8 @@ def test_what_is_not_toml_is_refused(style_folder):
 
 
 def test_an_unknown_name_tells_the_known_ones():
-    with pytest.raises(UsageError, match=r"no style 'inkk': it is neither one of .*ink"):
-        styles.load("inkk")
+    with pytest.raises(UsageError, match=r"no style 'comik': it is neither one of .*comic"):
+        styles.load("comik")
 
 
 @pytest.mark.parametrize("name", styles.names())

@@ -139,7 +139,7 @@ COMMON: Final = (
     Flag("config", "TOML file whose keys are the flags' names; a flag beats it", metavar="FILE", setting=False),
     Flag("dump-config", "print the settings in force as such a file, and stop", "switch", setting=False),
 )
-STYLE: Final = Flag("style", "a shipped style or the folder of one (default: ink)", default="ink")
+STYLE: Final = Flag("style", "a shipped style or the folder of one (default: comic)", default="comic")
 ENGINES: Final = Registry("engines.runtimes", "streamtoon.engines").names()  # the engines' own registry imports numpy
 ENGINE: Final = (
     Flag(

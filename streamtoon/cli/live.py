@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from streamtoon.cli import console
-from streamtoon.cli.arguments import BACKGROUNDS, COMMON, DRAWING, REGION, Flag, frames_per_second
+from streamtoon.cli.arguments import BACKGROUNDS, COMMON, ENGINE, REGION, STYLE, Flag, frames_per_second
 from streamtoon.cli.toon import toon
 from streamtoon.errors import UsageError
 
@@ -28,7 +28,8 @@ def size(text: str) -> tuple[int, int]:
 NAME: Final = "live"
 HELP: Final = "draw the people before a camera, for a call"
 FLAGS: Final = (
-    *DRAWING,
+    replace(STYLE, help=STYLE.help.replace("comic", "line"), default="line"),
+    *ENGINE,
     *COMMON,
     Flag("source", "webcam:, webcam:NUMBER, webcam:NAME, a film, or rtsp://...", default="webcam:"),
     Flag(

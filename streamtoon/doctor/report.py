@@ -229,7 +229,8 @@ def _styles() -> Iterator[Finding]:
         except UsageError as error:
             yield Finding(f"style {name}", "broken", str(error), REINSTALL_COMMAND, needed)
         else:
-            what = f"{style.title or name}: region {style.region}, {style.size} px, background {style.background}"
+            drawn = f"whole pictures of {style.lines} lines" if style.whole_picture else f"heads of {style.size} px"
+            what = f"{style.title or name}: {drawn}, region {style.region}, background {style.background}"
             yield Finding(f"style {name}", "ok", what, needed=needed)
     if style_folder.DEFAULT not in names:
         what = f"{style_folder.FOLDER / style_folder.DEFAULT} is not there"

@@ -48,7 +48,7 @@ def test_what_the_other_tests_rely_on_is_ok_and_live_works(here):
         "engine auto",
         "face model",
         "find",
-        "style ink",
+        "style comic",
         "encoders",
         "decoders",
     ):
@@ -125,15 +125,15 @@ def test_a_model_with_a_wrong_hash_stops_live(tmp_path, monkeypatch):
 
 
 def test_a_style_whose_hash_is_wrong(tmp_path, monkeypatch):
-    write(tmp_path / "ink/style.toml", 'name = "ink"\nonnx = "ink.onnx"\nsha256 = "0"')
-    write(tmp_path / "ink/ink.onnx", "not it")
+    write(tmp_path / "comic/style.toml", 'name = "comic"\nonnx = "comic.onnx"\nsha256 = "0"')
+    write(tmp_path / "comic/comic.onnx", "not it")
     monkeypatch.setattr(style_folder, "FOLDER", tmp_path)
-    (ink,) = report._styles()
-    assert (ink.name, ink.state, ink.needed) == ("style ink", "broken", True)
-    assert "has sha256" in ink.what
-    (tmp_path / "ink/style.toml").unlink()
-    (ink,) = report._styles()
-    assert (ink.name, ink.state, ink.needed) == ("style ink", "missing", True)
+    (comic,) = report._styles()
+    assert (comic.name, comic.state, comic.needed) == ("style comic", "broken", True)
+    assert "has sha256" in comic.what
+    (tmp_path / "comic/style.toml").unlink()
+    (comic,) = report._styles()
+    assert (comic.name, comic.state, comic.needed) == ("style comic", "missing", True)
 
 
 def test_two_opencvs(monkeypatch):

@@ -18,7 +18,7 @@ def _gpu():
         return error
 
 
-NETWORKS = [(name, kind) for name in ("engraving", "ink", "wash") for kind in ("fp32", "fp16", "int8")]
+NETWORKS = [(name, kind) for name in ("engraving", "wash") for kind in ("fp32", "fp16", "int8")]
 
 
 @pytest.mark.gpu

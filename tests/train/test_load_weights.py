@@ -28,7 +28,7 @@ def photos(portrait):
     return np.stack([cv2.convertScaleAbs(np.roll(face, 3 * n, axis=1), alpha=1 - n / 16) for n in range(8)])
 
 
-@pytest.mark.parametrize("name", ["engraving", "ink", "wash"])
+@pytest.mark.parametrize("name", ["engraving", "wash"])
 def test_an_adopted_style_draws_what_the_style_draws(name, photos):
     style = style_folder.load(name)
     weights = load_weights.weights(style.folder, batches.to_tensor(photos))

@@ -13,7 +13,7 @@ from streamtoon.pipeline import crop
 from streamtoon.pipeline.find import Finder
 from streamtoon.pipeline.matte import PersonMask
 
-TRAINED = [name for name in style_folder.names() if name in {"engraving", "ink", "wash"}]
+TRAINED = [name for name in style_folder.names() if name in {"engraving", "wash"}]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from trt_build import cache, crops, precision
 from trt_build.resnet9 import resnet9
 
 pytestmark = needs_tensorrt()
-STYLES = ["engraving", "ink", "wash"]
+STYLES = ["engraving", "wash"]
 
 
 @pytest.fixture(scope="module")

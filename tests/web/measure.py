@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import browsing
 from playwright.sync_api import sync_playwright
 
-# whether a style's paper stands in the corner of the picture: red and blue differ by 10 in wash, by none in ink
+# whether a style's paper stands in the corner of the picture: red and blue differ by 10 in wash, by none in engraving
 CORNER = """(red) => { const v = document.getElementById('live-video'), c = document.createElement('canvas');
   c.width = c.height = 20; const s = c.getContext('2d'); s.drawImage(v, 0, 0, 20, 20, 0, 0, 20, 20);
   const d = s.getImageData(8, 8, 1, 1).data; return (d[0] - d[2] > 4) === (red < 255); }"""
@@ -56,7 +56,7 @@ def main():
                 )
             wall = time.monotonic() - began
             busy = [(spent(pids) - before) / wall for pids, before in zip((server, browsers), used, strict=True)]
-            for name, paper in (("Ink wash", 252), ("Ink engraving", 255)) * 2:
+            for name, paper in (("Ink wash", 252), ("Wood engraving", 255)) * 2:
                 page.click("#live-style input")
                 page.get_by_role("option", name=name).click()
                 asked = time.monotonic()

@@ -44,10 +44,14 @@ def test_drawn_pictures_move(page):
 
 
 def test_controls_change_it_while_it_runs(page):
+    region = page.locator("#live-region")
+    assert region.get_by_label("People").is_checked()
     start(page)
     page.click("#live-style input")
     page.get_by_role("option", name="Ink wash").click()
     page.wait_for_function(PAPER, arg=[252, 249, 242], timeout=PATIENCE)  # the paper of wash is not white
+    assert region.get_by_label("Head and shoulders").is_checked()  # it follows the style, which draws no people
+    assert region.get_by_label("People").count() == 0
     page.get_by_label("Drawn room").check()
     page.wait_for_function(f"!({PAPER})([252, 249, 242])", timeout=PATIENCE)
     assert page.inner_text(".badge.safe").strip() == "SAFE"

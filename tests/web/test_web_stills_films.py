@@ -188,7 +188,7 @@ def test_a_file_that_is_no_film(page, tmp_path):
 def test_client(site, photo, film):
     gradio_client = pytest.importorskip("gradio_client")
     client = gradio_client.Client(site.address, verbose=False)
-    assert client.predict(api_name="/styles") == ["engraving", "ink", "wash"]
+    assert client.predict(api_name="/styles") == ["comic", "engraving", "line", "wash"]
     drawn = client.predict(gradio_client.handle_file(photo), "wash", "head", "paper", api_name="/photo")
     assert Image.open(drawn).size == (512, 512)
     path, words = client.predict(gradio_client.handle_file(film), "engraving", "head", "keep", False, api_name="/film")

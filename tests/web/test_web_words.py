@@ -62,8 +62,9 @@ def test_the_page_offers_every_choice_there_is():
 
 
 def test_what_is_chosen_at_first():
-    """The default style's region and background; paper where nobody is to be seen."""
-    assert theme.region_radio(private=False).value == "head"
+    """The default style's region and background; people on paper where nobody is to be seen."""
+    assert theme.region_radio(private=False).value == "frame"
+    assert theme.region_radio(private=True).value == "person"
     assert theme.background_radio(theme.BACKGROUND_LABELS, "The rest", private=False).value == "keep"
     assert theme.background_radio(theme.LIVE_BACKGROUND_LABELS, "Behind it", private=True).value == "paper"
 

@@ -75,7 +75,7 @@ def test_the_card_stays_until_it_is_asked_for_again(gate):
 
 @pytest.mark.parametrize(
     ("style", "following"),
-    [("engraving", ["ink", "wash"]), ("wash", ["engraving", "ink"]), ("mine", ["engraving", "ink"])],
+    [("engraving", ["line", "wash"]), ("wash", ["comic", "engraving"]), ("mine", ["comic", "engraving"])],
 )
 def test_next_goes_through_the_shipped_styles(gate, caplog, style, following):
     caplog.set_level("INFO", "streamtoon.workflows.live_preview")
