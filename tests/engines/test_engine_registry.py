@@ -62,7 +62,18 @@ def run(environment, *arguments):
 
 
 def test_it_draws_a_film(installed, moved_film, tmp_path):
-    said = run(installed, "convert", "-i", moved_film, "-o", tmp_path / "out.mp4", "--engine", "negative:soft")
+    said = run(
+        installed,
+        "convert",
+        "-i",
+        moved_film,
+        "-o",
+        tmp_path / "out.mp4",
+        "--engine",
+        "negative:soft",
+        "--style",
+        "engraving",
+    )
     assert "24 frames, 24 faces" in said
     assert said.strip().endswith("negative on a darkroom")
     assert (tmp_path / "out.mp4").stat().st_size > 1000

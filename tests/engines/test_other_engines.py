@@ -62,11 +62,12 @@ def test_torch_draws_the_half_file_in_half_precision(style, pictures):
     assert psnr(engine(pictures[:2]), reference(pictures[:2])) >= precision.NEED["fp16"]
 
 
-def test_torch_asks_a_gpu_for_nothing_while_it_draws(style, tmp_path, monkeypatch):
+def test_torch_asks_a_gpu_for_nothing_while_it_draws(tmp_path, monkeypatch):
     """While a CUDA graph is captured nothing may be fetched from the GPU; torch's "meta" device cannot be asked."""
     torch = pytest.importorskip("torch")
     from engines.torch_graph import Torch
 
+    style = style_folder.load("engraving")
     (tmp_path / "small.onnx").write_bytes(resnet9(64, width=8, blocks=1))
     monkeypatch.setitem(precision.NEED, "int8", 20.0)  # it has norms: near enough is not what is asked here
     int8 = precision.graph(trt_build.read(tmp_path / "small.onnx"), "int8", shipped.crops(64)[:4])
@@ -78,11 +79,13 @@ def test_torch_asks_a_gpu_for_nothing_while_it_draws(style, tmp_path, monkeypatc
         assert drawn.device.type == "meta"
 
 
-def test_torch_asks_a_gpu_for_nothing_while_it_draws_whole_pictures(picture_style):
+def test_torch_asks_a_gpu_for_nothing_while_it_draws_whole_pictures():
     torch = pytest.importorskip("torch")
     from engines.torch_graph import Torch
 
-    drawn = Torch(picture_style.onnx, "meta", 1)._run(torch.empty(1, 64, 96, 3, dtype=torch.uint8, device="meta"))
+    drawn = Torch(style_folder.load("comic").onnx, "meta", 1)._run(
+        torch.empty(1, 64, 96, 3, dtype=torch.uint8, device="meta")
+    )
     assert drawn.shape == (1, 192, 192)
     assert drawn.device.type == "meta"
 
@@ -98,7 +101,8 @@ def test_torch_knows_what_cyclegan_is_made_of(tmp_path, pictures):
     assert drawn[0][..., :3].std() > 5
 
 
-def test_crops_that_break_the_contract_are_refused(style):
+def test_crops_that_break_the_contract_are_refused():
+    style = style_folder.load("engraving")
     for name in ("onnxruntime:cpu", "torch:cpu"):
         engine = engines.load(name, style.onnx)
         with pytest.raises(EngineError, match=r"they must be uint8 \(1\.\.8, 256, 256, 3\)"):
