@@ -16,6 +16,7 @@ from streamtoon.sources import portrait
 
 DOCS: Final = Path(__file__).parent
 WIDTH_PX: Final = 1600
+BUST: Final = np.s_[:320, 70:390]  # of the portrait: what head styles draw fills it
 
 
 def row(pictures: list[np.ndarray], file: Path) -> None:
@@ -49,7 +50,7 @@ def main() -> None:
     row([photo, streamtoon.draw(photo)], DOCS / "before-after.webp")
     small = portrait.picture()
     drawn = [streamtoon.draw(small, style, background="paper") for style in ("line", "engraving", "wash")]
-    row([streamtoon.draw(small, "comic"), *drawn], DOCS / "styles.webp")
+    row([picture[BUST] for picture in (streamtoon.draw(small, "comic"), *drawn)], DOCS / "styles.webp")
     page(DOCS / "web.webp")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from streamtoon import style_folder
 from streamtoon.pipeline.timings import Meter
 from streamtoon.pipeline.toon import Toon
-from streamtoon.privacy.policy import default_region
-from streamtoon.types import Region, Style
+from streamtoon.privacy.policy import default_background, default_region
+from streamtoon.types import Background, Region, Style
 from streamtoon.web.settings import Choice, Settings
 from streamtoon.workflows.make_toon import make_toon
 
@@ -45,3 +45,10 @@ def carried_region(style: Style, region: Region, before: Style, *, private: bool
     """
     kept = region != default_region(before, people_alone=private) and can_draw(style, region)
     return region if kept else default_region(style, people_alone=private)
+
+
+def carried_background(style: Style, background: Background, before: Style, *, private: bool) -> Background:
+    """What stands behind what ``style`` draws where ``background`` is chosen and the style was ``before``."""
+    if background != default_background(before.background, private=private):
+        return background
+    return default_background(style.background, private=private)

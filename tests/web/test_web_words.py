@@ -16,7 +16,7 @@ from streamtoon.web.messages import INTERNAL_FAULT, errors_as_notices, without_p
 from streamtoon.web.middleware.hide_paths import HidePaths
 from streamtoon.web.tabs import theme
 from streamtoon.web.tabs.machine import findings_table
-from streamtoon.web.toons import carried_region
+from streamtoon.web.toons import carried_background, carried_region
 
 
 @pytest.mark.parametrize(
@@ -156,3 +156,11 @@ def test_what_is_drawn_follows_the_style(picture_style, region, before_after, pr
     before, after = ({"head": style_folder.load("engraving"), "picture": picture_style}[kind] for kind in before_after)
     assert carried_region(after, region, before, private=private) == carried
     assert ("person" in dict(map(reversed, theme.regions(after)))) == after.whole_picture
+
+
+def test_the_background_follows_the_style_until_it_is_chosen():
+    comic, line = (style_folder.load(name) for name in ("comic", "line"))
+    assert carried_background(line, "keep", comic, private=False) == "paper"
+    assert carried_background(comic, "paper", line, private=False) == "keep"
+    assert carried_background(line, "blur", comic, private=False) == "blur"
+    assert carried_background(comic, "paper", line, private=True) == "paper"

@@ -95,7 +95,7 @@ def build(sessions: Sessions, film_queue: FilmQueue) -> gr.Dropdown:
             raise
 
     hidden: dict[str, Any] = {"api_visibility": "private"}
-    theme.follow_style(sessions, style, region, private=False)
+    theme.follow_style(sessions, style, region, background, private=False)
     film.change(ready, [film], [film, draw, news, pair, keep], show_progress="hidden", **hidden)
     draw.click(
         run, [film, style, region, background, private], [news, pair, before, after, keep, draw, cancel],

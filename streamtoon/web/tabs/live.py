@@ -73,7 +73,7 @@ def build(sessions: Sessions, media: MediaLoop) -> gr.Dropdown:
     snap.click(None, None, None, js="() => streamtoon.snapshot()", **hidden)
     mirror.change(None, [mirror], None, js="(on) => streamtoon.mirror(on)", **hidden)
     background.change(None, [background], None, js="(behind) => streamtoon.room(behind === 'keep')", **hidden)
-    theme.follow_style(sessions, style, region, private=True).then(change, chosen, None, **hidden)
+    theme.follow_style(sessions, style, region, background, private=True).then(change, chosen, None, **hidden)
     for control in (region, background):
         control.input(change, chosen, None, trigger_mode="always_last", **hidden)
     return style

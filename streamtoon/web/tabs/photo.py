@@ -13,14 +13,14 @@ from PIL import Image
 
 from streamtoon import style_folder
 from streamtoon.errors import UsageError
-from streamtoon.types import Frame, Region
+from streamtoon.types import Background, Frame, Region
 from streamtoon.web.jobs import stills
 from streamtoon.web.jobs.stills import Stills
 from streamtoon.web.messages import errors_as_notices
 from streamtoon.web.sessions import uploads
 from streamtoon.web.sessions.sessions import Session, Sessions
 from streamtoon.web.tabs import theme
-from streamtoon.web.toons import carried_region
+from streamtoon.web.toons import carried_background, carried_region
 
 EMPTY_TEXT: Final = "Before and after will stand here, with a line between them that you can drag."
 PHOTO_ICON: Final = (
@@ -78,17 +78,19 @@ def build(sessions: Sessions, drawer: Stills) -> gr.Dropdown:
         return pair, gr.update(value=made.after, visible=True), made.words
 
     @errors_as_notices
-    def all_of_them(path: str | None, style: str, region: Region, background: str, request: gr.Request) -> Any:
+    def all_of_them(path: str | None, style: str, region: Region, background: Background, request: gr.Request) -> Any:
         session = sessions.of(request)
         before = style_folder.load(session.style(style))
         made = []
         for title, name in theme.style_choices(session):
-            carried = carried_region(style_folder.load(session.style(name)), region, before, private=False)
-            made.append((_draw(sessions, drawer, session, path, (name, carried, background)).after, title))
+            other = style_folder.load(session.style(name))
+            carried = carried_region(other, region, before, private=False)
+            behind = carried_background(other, background, before, private=False)
+            made.append((_draw(sessions, drawer, session, path, (name, carried, behind)).after, title))
         return gr.update(value=made, visible=True)
 
     hidden: dict[str, Any] = {"api_visibility": "private"}
-    theme.follow_style(sessions, style, region, private=False)
+    theme.follow_style(sessions, style, region, background, private=False)
     photo.change(ready, [photo], [photo, draw, every, pair, keep, news, all_styles], show_progress="hidden", **hidden)
     draw.click(one, [photo, style, region, background], [pair, keep, news], **hidden)
     every.click(all_of_them, [photo, style, region, background], [all_styles], **hidden)

@@ -16,7 +16,7 @@ from streamtoon.privacy.policy import default_background, default_region
 from streamtoon.types import Background, Region, Style
 from streamtoon.web.messages import errors_as_notices
 from streamtoon.web.sessions.sessions import Session, Sessions
-from streamtoon.web.toons import can_draw, carried_region
+from streamtoon.web.toons import can_draw, carried_background, carried_region
 
 ASSETS_FOLDER: Final = Path(__file__).parent.parent / "assets"
 REGION_LABELS: Final[dict[Region, str]] = {
@@ -120,18 +120,24 @@ def regions(style: Style) -> list[tuple[str, str]]:
     return [(label, region) for region, label in REGION_LABELS.items() if can_draw(style, region)]
 
 
-def follow_style(sessions: Sessions, style: gr.Dropdown, region: gr.Radio, *, private: bool) -> Any:
-    """Let the choice of what is drawn follow the style; gives the event, for what is to be done after it."""
+def follow_style(
+    sessions: Sessions, style: gr.Dropdown, region: gr.Radio, background: gr.Radio, *, private: bool
+) -> Any:
+    """Let the other choices follow the style's; gives the event, for what is to be done after it."""
     before = gr.State(style_folder.DEFAULT)
 
     @errors_as_notices
-    def follow(style: str, region: Region, before: str, request: gr.Request) -> tuple[Any, str]:
+    def follow(
+        style: str, region: Region, background: Background, before: str, request: gr.Request
+    ) -> tuple[Any, Background, str]:
         chosen, old = (style_folder.load(sessions.of(request).style(name)) for name in (style, before))
         carried = carried_region(chosen, region, old, private=private)
-        return gr.update(choices=regions(chosen), value=carried), style
+        behind = carried_background(chosen, background, old, private=private)
+        return gr.update(choices=regions(chosen), value=carried), behind, style
 
+    chosen = [region, background, before]
     return style.change(
-        follow, [style, region, before], [region, before], show_progress="hidden", api_visibility="private",
+        follow, [style, *chosen], chosen, show_progress="hidden", api_visibility="private",
         trigger_mode="always_last",
     )  # fmt: skip
 
