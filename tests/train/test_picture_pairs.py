@@ -84,7 +84,8 @@ def test_comic_enriches_colours_and_line_draws_grey_on_paper(photo):
     assert np.abs(after - comic.CHROMA * before).max() < 1
     drawn = line.draw(photo)
     assert np.ptp(drawn, axis=2).max() == 0
-    assert (line.draw(np.full((32, 48, 3), 128, np.uint8)) > 250).all()
+    assert (line.draw(np.full((32, 48, 3), 200, np.uint8)) > 250).all()
+    assert 200 < line.draw(np.full((32, 48, 3), 128, np.uint8)).mean() < 240  # a thin wash
 
 
 def test_a_picture_is_sized_without_stretching(photo):
