@@ -14,6 +14,7 @@ import pytest
 
 from foundation.cores import available_cores
 from streamtoon import style_folder as styles
+from streamtoon.cli.main import main
 from streamtoon.sources import portrait as source
 from streamtoon.types import Frame
 
@@ -24,6 +25,24 @@ os.environ.setdefault("OMP_NUM_THREADS", str(min(2, available_cores())))
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started with & in a script; programs started here inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capfd):
+    """Makes a call that is refused in one line and leaves nothing: ``refused(*words)`` gives exit code and line."""
+
+    def call(*words):
+        monkeypatch.chdir(tmp_path)
+        try:
+            code = main(words)
+        except SystemExit as stop:  # argparse's
+            code = stop.code
+        said = capfd.readouterr().err
+        assert said.count("\n") == 1
+        assert list(tmp_path.iterdir()) == []
+        return code, said
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -52,13 +52,18 @@ def test_convert_draws_a_film(moved_film, tmp_path):
         (["-i", "FILM", "-o", "FILM"], 2, "portrait.mp4"),
     ],
 )
-def test_a_bad_call_is_one_line(moved_film, tmp_path, arguments, code, line):
-    run = streamtoon("convert", *[str(moved_film) if a == "FILM" else a for a in arguments], cwd=tmp_path)
-    assert run.returncode == code
-    assert run.stderr.count("\n") == 1
+def test_a_bad_call_is_one_line(moved_film, refused, arguments, code, line):
+    ended, said = refused("convert", *(str(moved_film) if a == "FILM" else a for a in arguments))
+    assert ended == code
+    assert said.startswith("error: ")
+    assert line in said
+
+
+def test_the_command_ends_with_its_exit_code(tmp_path):
+    run = streamtoon("convert", "-i", "missing.mp4", "-o", "out.mp4", cwd=tmp_path)
+    assert run.returncode == 2
     assert run.stderr.startswith("error: ")
-    assert line in run.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert run.stderr.count("\n") == 1
 
 
 def test_a_style_whose_network_is_broken_leaves_nothing(moved_film, tmp_path, style_folder):

@@ -15,13 +15,17 @@ from train.run import checkpoint
 from train.style_folder import deployed, export
 
 
-@pytest.fixture(scope="module")
-def state():
+def untrained(size):
     """A checkpoint of a small untrained net whose BatchNorm has seen something."""
     torch.manual_seed(0)
-    net = networks.build("munet16")
-    net.train()(torch.randn(2, 3, 256, 256))
+    net = networks.build("munet16", size)
+    net.train()(torch.randn(2, 3, size, size))
     return {"ema": net.state_dict(), "args": {"net": "munet16", "hatch": True}}
+
+
+@pytest.fixture(scope="module")
+def state():
+    return untrained(256)
 
 
 @pytest.mark.parametrize(("name", "limit"), [("munet16", 0.4), ("munet24", 0.77), ("munet32", 1.3)])
@@ -88,11 +92,11 @@ def test_a_name_is_the_name_of_a_file(state, tmp_path):
     assert not (tmp_path / "dash").exists()
 
 
-def test_a_graph_that_differs_is_refused(state, tmp_path, monkeypatch):
-    checkpoint.save(tmp_path / "c.pt", state)
+def test_a_graph_that_differs_is_refused(tmp_path, monkeypatch):
+    checkpoint.save(tmp_path / "c.pt", untrained(64))
     monkeypatch.setattr(export, "run_onnx", lambda _, crops: np.zeros((*crops.shape[:3], 4), np.uint8))
     with pytest.raises(UsageError, match="dB from torch"):
-        export.export(export.Args(tmp_path / "c.pt", tmp_path / "dash"))
+        export.export(export.Args(tmp_path / "c.pt", tmp_path / "dash", size=64))
     assert not (tmp_path / "dash").exists()
 
 
