@@ -87,6 +87,18 @@ def test_two_looks_at_the_same_are_not_apart(moved):
     assert float(method.apart(torch.cat([first, second]), (moved[0] + 1, moved[1]))) > 0.1
 
 
+def test_what_is_beyond_black_and_white_is_reached():
+    luma, target = torch.tensor([-0.5, 0.3, 1.4, -0.5, 1.4]), torch.tensor([0.01, 0.01, 1.0, 0.5, 0.0])
+    assert torch.allclose(method.reached(luma, target), torch.tensor([-0.5, 0.01, 1.4, 0.5, 0.0]))
+
+
+def test_a_missing_stroke_costs_more_than_one_too_many(tmp_path):
+    args = method.Args(tmp_path, out=tmp_path, bold=2, edges=0, similar=0, tone=0, colour=0)
+    grey, none = torch.full((1, 1, 8, 8), 0.5), torch.zeros(1, 2, 4, 4)
+    light, dark = (float(method.losses((grey + by, none), (grey, none), args)["pixel"]) for by in (0.1, -0.1))
+    assert (light, dark) == pytest.approx((0.4 / 3, 0.2 / 3))
+
+
 @pytest.fixture
 def args(tmp_path, monkeypatch):
     """Learns to invert soft pictures of bars."""

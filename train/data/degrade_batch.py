@@ -116,7 +116,7 @@ def degrade(dice: Dice, photos: Tensor, light: float) -> Tensor:
 
     ``light``: how far the photo's light may be off without the drawing's following it (see ``relight``).
     """
-    x = haze(dice, relight(dice, photos, light))
-    seen = compress(dice, grain(dice, half_size(soften(dice, x))))
     good = dice.uniform(0, 1) < GOOD_CAMERAS
-    return (torch.where(good, half_size(x), seen).clamp(0, 1) * 255).round() / 255
+    x = half_size(torch.where(good, photos, soften(dice, photos)))
+    x = haze(dice, relight(dice, x, light))
+    return (torch.where(good, x, compress(dice, grain(dice, x))).clamp(0, 1) * 255).round() / 255

@@ -105,11 +105,12 @@ def face_weight(size: int, extra: float) -> Tensor:
 
 
 def fast_ssim(a: Tensor, b: Tensor, window: int, stride: int) -> Tensor:
-    """Mean SSIM (Wang et al. 2004, eq. 13) of (N, 1, h, w) over square windows, every ``stride`` px.
+    """Mean SSIM (Wang et al. 2004, eq. 13) of (N, 1, h, w) over square windows, a multiple of the stride, every stride.
 
     The libraries' Gaussian windows at every pixel took longer than the network; metrics.py reports those.
     """
-    means = F.avg_pool2d(torch.cat([a, b, a * a, b * b, a * b], dim=1), window, stride)
+    tiles = F.avg_pool2d(torch.cat([a, b, a * a, b * b, a * b], dim=1), stride)
+    means = F.avg_pool2d(tiles, window // stride, 1)
     ma, mb, aa, bb, ab = means.unbind(dim=1)
     spread, both = aa + bb - ma * ma - mb * mb, ab - ma * mb
     value = (2 * ma * mb + 1e-4) * (2 * both + 9e-4) / ((ma * ma + mb * mb + 1e-4) * (spread + 9e-4))

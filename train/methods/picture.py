@@ -3,8 +3,9 @@
 Chen, Xu, Koltun: "Fast Image Processing with Fully-Convolutional Networks" (ICCV 2017): compact networks learn such
 operators from what they made. The L1 of the luma holds the picture in place, that of its gradients and SSIM (Zhao et
 al., IEEE TCI 2017) keep strokes crisp, that of means over 2, 4 and 8 px keeps tone where strokes cannot be placed, that
-of the chroma keeps colours. Every crop is seen twice, moved by whole px and through another bad camera: both drawings
-have to be the teacher's, and each other's.
+of the chroma keeps colours. A stroke that is missing costs more than one too many: the median of where strokes may be
+is bare paper. Every crop is seen twice, moved by whole px and through another bad camera: both drawings have to be the
+teacher's, and each other's.
 After the pairs are read everything happens on the device: crops, light, camera, loss.
 """
 
@@ -32,6 +33,8 @@ from train.networks import picture
 from train.run import checkpoint, loop, sample_sheet
 
 SHIFT: Final = 16  # px, at the drawn size, by which the second look at a crop is moved at most
+LIGHT: Final = 0.15  # strength by which a camera changes the light (degrade_batch.relight): a net cannot know it
+EXTREME: Final = 0.02  # nearer to black or white is black or white
 HELD_OUT: Final = 24  # pictures that are measured on
 SHOWN: Final = 6  # pictures of the sheet
 Picture = tuple[Tensor, Tensor]  # a photo and its drawing, (h, w, 3) uint8 RGB each, on the device
@@ -70,7 +73,9 @@ class Args(loop.Args):
     tone: float = 0.5
     """weight of the L1 of 2, 4 and 8 px means, each"""
     colour: float = 1.5
-    """weight of the chroma's L1"""
+    """weight of the chroma's L1; 0 where drawings are grey"""
+    bold: float = 1.6
+    """how much more luma costs that is too light than luma that is too dark, 1 is neither"""
     still: float = 0.5
     """weight of the difference of two drawings of the same, seen twice"""
     ema: float = 0.999
@@ -80,13 +85,24 @@ class Args(loop.Args):
 def losses(drawn: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor], args: Args) -> dict[str, Tensor]:
     """The named terms of the loss, weighted. Planes as the network gives them, float32."""
     (luma, chroma), (target, colours) = drawn, wanted
-    off = luma - target
-    terms = {"pixel": off.abs().mean(), "colour": args.colour * (chroma - colours).abs().mean()}
+    off = luma - reached(luma, target)
+    pixel = torch.maximum(args.bold * off, -off).mean() * 2 / (1 + args.bold)
+    terms = {"pixel": pixel, "colour": args.colour * (chroma - colours).abs().mean()}
     terms["edges"] = args.edges * torch.stack([off.diff(dim=d).abs().mean() for d in (2, 3)]).sum()
-    terms["tone"] = args.tone * torch.stack([F.avg_pool2d(off, n).abs().mean() for n in (2, 4, 8)]).sum()
-    if args.similar:
-        terms["similar"] = args.similar * (1 - paired.fast_ssim(luma, target, 6, 2))
+    means = list(itertools.accumulate(range(3), lambda x, _: F.avg_pool2d(x, 2), initial=off))[1:]
+    terms["tone"] = args.tone * torch.stack([mean.abs().mean() for mean in means]).sum()
+    terms["similar"] = args.similar * (1 - paired.fast_ssim(luma.clamp(0, 1), target, 6, 2))
     return terms
+
+
+def reached(luma: Tensor, target: Tensor) -> Tensor:
+    """What is wanted of every pixel: the target, or the luma itself where it is beyond a black or a white.
+
+    It is cut off there at last: a net may say "black" as loudly as it likes, and so learns solid ink and clean paper.
+    """
+    low = torch.where(target < EXTREME, -torch.inf, target)
+    high = torch.where(target > 1 - EXTREME, torch.inf, target)
+    return luma.detach().clamp(low, high)
 
 
 def apart(planes: Tensor, moved: tuple[int, int]) -> Tensor:
@@ -152,13 +168,13 @@ class Run(loop.Run):
         photos, drawings = (
             torch.cat([x[:, :, y : y + args.crop, x0 : x0 + args.crop] for y, x0 in looks]) for x in (photos, drawings)
         )
-        seen = degrade(Dice(len(photos), self.device), photos, 0.15 if args.follows else 1.0)
+        seen = degrade(Dice(len(photos), self.device), photos, LIGHT if args.follows else 2 * LIGHT)
         luma, chroma = self.draw(self.net, seen)
         terms = losses((luma, chroma), picture.to_planes(drawings), args)
-        if args.still:
-            moved = looks[1][0] - looks[0][0], looks[1][1] - looks[0][1]
-            enlarged = F.interpolate(chroma, scale_factor=2.0, mode="bilinear")
-            terms["still"] = args.still * (apart(luma, moved) + apart(enlarged, moved))
+        moved = looks[1][0] - looks[0][0], looks[1][1] - looks[0][1]
+        terms["still"] = args.still * apart(luma.clamp(0, 1), moved)
+        if args.colour:
+            terms["still"] += args.still * apart(F.interpolate(chroma, scale_factor=2.0, mode="bilinear"), moved)
         total = torch.stack(list(terms.values())).sum()
         self.descend(total, self.optimiser)
         loop.update_ema(self.average, self.net, args.ema, self.step)
@@ -183,7 +199,7 @@ class Run(loop.Run):
     def validate(self) -> dict[str, float]:
         """PSNR and SSIM of the luma of people not trained on, through a bad camera; flicker of two such looks."""
         photos, drawings = self.held(HELD_OUT)
-        twice = degrade(self.dice(2 * len(photos)), torch.cat([photos, photos]), 0.15)
+        twice = degrade(self.dice(2 * len(photos)), torch.cat([photos, photos]), LIGHT)
         luma = torch.cat([self.average(part)[0] for part in torch.split(twice, 8)]).clamp(0, 1)
         out, target = luma[: len(photos)], picture.to_planes(drawings)[0]
         return {
@@ -195,7 +211,7 @@ class Run(loop.Run):
     def sheet(self) -> U8:
         """Held-out people: photo, teacher, net of the photo, photo through a bad camera, net of that."""
         photos, drawings = self.held(SHOWN)
-        clean, bad = F.avg_pool2d(photos, 2), degrade(self.dice(len(photos)), photos, 0.15)
+        clean, bad = F.avg_pool2d(photos, 2), degrade(self.dice(len(photos)), photos, LIGHT)
         rows = [
             photos, drawings, picture.to_rgb(*self.average(clean)), F.interpolate(bad, scale_factor=2.0),
             picture.to_rgb(*self.average(bad)),
