@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, cast
@@ -19,6 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from foundation.environment import environment
+from foundation.scheduling import scheduling_kept
 from streamtoon.errors import UsageError
 from streamtoon.film.frames import ColourTags, samples
 from streamtoon.types import U8
@@ -137,9 +138,11 @@ class Encoder:
         self._tags = tags
         self._frame = VideoFrame(*self.size, "yuv420p")
 
-    def quietly(self) -> AbstractContextManager[None]:
-        """For the time in which the encoder is opened: SVT-AV1 reports errors alone, as it can be told by no option."""
-        return environment(SVT_ERRORS_ALONE, unless_set=True)
+    @contextmanager
+    def quietly(self) -> Iterator[None]:
+        """For the time in which the encoder is opened: SVT-AV1 reports errors alone, and goes before nobody."""
+        with environment(SVT_ERRORS_ALONE, unless_set=True), scheduling_kept():
+            yield
 
     def encode(self, planes: tuple[U8, ...], ticks: int, duration: int) -> list[Packet[Stream]]:
         """Packets that are ready after yuv420p ``planes``, shown from ``ticks`` on for ``duration``."""
