@@ -87,9 +87,9 @@ def test_two_looks_at_the_same_are_not_apart(moved):
     assert float(method.apart(torch.cat([first, second]), (moved[0] + 1, moved[1]))) > 0.1
 
 
-def test_what_is_beyond_black_and_white_is_reached():
-    luma, target = torch.tensor([-0.5, 0.3, 1.4, -0.5, 1.4]), torch.tensor([0.01, 0.01, 1.0, 0.5, 0.0])
-    assert torch.allclose(method.reached(luma, target), torch.tensor([-0.5, 0.01, 1.4, 0.5, 0.0]))
+def test_what_is_a_little_beyond_black_and_white_is_reached():
+    luma, target = torch.tensor([-0.05, 0.3, 1.04, -0.05, 1.4, -3]), torch.tensor([0.01, 0.01, 1.0, 0.5, 0.0, 0])
+    assert torch.allclose(method.reached(luma, target), torch.tensor([-0.05, 0.01, 1.04, 0.5, 0.0, -method.BEYOND]))
 
 
 def test_a_missing_stroke_costs_more_than_one_too_many(tmp_path):

@@ -35,6 +35,7 @@ from train.run import checkpoint, loop, sample_sheet
 SHIFT: Final = 16  # px, at the drawn size, by which the second look at a crop is moved at most
 LIGHT: Final = 0.15  # strength by which a camera changes the light (degrade_batch.relight): a net cannot know it
 EXTREME: Final = 0.02  # nearer to black or white is black or white
+BEYOND: Final = 0.08  # how far beyond them luma may go
 HELD_OUT: Final = 24  # pictures that are measured on
 SHOWN: Final = 6  # pictures of the sheet
 Picture = tuple[Tensor, Tensor]  # a photo and its drawing, (h, w, 3) uint8 RGB each, on the device
@@ -96,12 +97,13 @@ def losses(drawn: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor], args: Ar
 
 
 def reached(luma: Tensor, target: Tensor) -> Tensor:
-    """What is wanted of every pixel: the target, or the luma itself where it is beyond a black or a white.
+    """What is wanted of every pixel: the target, or the luma itself where it is a little beyond a black or a white.
 
-    It is cut off there at last: a net may say "black" as loudly as it likes, and so learns solid ink and clean paper.
+    It is cut off there at last, so that solid ink and clean paper need no exact value. Far beyond, sub-pixels that share
+    their features would be black together.
     """
-    low = torch.where(target < EXTREME, -torch.inf, target)
-    high = torch.where(target > 1 - EXTREME, torch.inf, target)
+    low = torch.where(target < EXTREME, -BEYOND, target)
+    high = torch.where(target > 1 - EXTREME, 1 + BEYOND, target)
     return luma.detach().clamp(low, high)
 
 
