@@ -99,8 +99,8 @@ def losses(drawn: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor], args: Ar
 def reached(luma: Tensor, target: Tensor) -> Tensor:
     """What is wanted of every pixel: the target, or the luma itself where it is a little beyond a black or a white.
 
-    It is cut off there at last, so that solid ink and clean paper need no exact value. Far beyond, sub-pixels that share
-    their features would be black together.
+    It is cut off there at last, so that solid ink and clean paper need no exact value. Further beyond, sub-pixels that
+    share their features would be black together.
     """
     low = torch.where(target < EXTREME, -BEYOND, target)
     high = torch.where(target > 1 - EXTREME, 1 + BEYOND, target)
