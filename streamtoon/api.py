@@ -55,6 +55,8 @@ def draw(
 ) -> U8:
     """A photo with the people in it drawn: (h, w, 3) uint8 RGB, as large as ``picture`` and upright.
 
+    A file of more than 40 megapixels is reduced to as many.
+
     picture     a file, a Pillow image, or (h, w, 3) uint8 RGB
     style       a shipped style's name, a style folder's path, or a loaded ``Style``
     region      what is drawn: "frame", "head", "face", or "person" by a style that draws whole pictures; None for the

@@ -33,9 +33,12 @@ FLAGS: Final = (
 
 def run(args: argparse.Namespace) -> int:
     """Convert and say what came of it; 1 where the input was damaged."""
+    from PIL import Image
+
     from streamtoon import style_folder
     from streamtoon.workflows.convert import Options, convert
 
+    Image.MAX_IMAGE_PIXELS = None  # Pillow's limit; sources/images.py has one of its own
     style_folder.load(args.style)  # a wrong style is told before a wrong input
     keys = ("input", "output", "encoder", "crf", "preset", "audio", "overwrite", "compare", "threads", "private")
     options = Options(**{key: getattr(args, key) for key in keys})

@@ -34,6 +34,8 @@ DEFAULTS: Final = {  # what each encoder is told when nobody says otherwise
     "mjpeg": {"strict": "unofficial"},  # takes the range films have
     "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
 }
+LARGE_PX: Final = 2560 * 1440  # x264 keeps every frame that it looks ahead to: at 4K 25 MB each, of larger frames fewer
+X264_LARGE: Final = {"x264-params": "rc-lookahead=3:sync-lookahead=0"}
 BITS_PER_PIXEL: Final = Fraction(1, 4)  # for encoders that know no constant rate factor
 PRESET_NAMED: Final = ("libx264", "libx265")
 PRESETS: Final = (
@@ -99,6 +101,8 @@ class Encoder:
     ) -> None:
         name = choose(encoding, output.format.name)
         options = _options(name, encoding, notices)
+        if name == "libx264" and size[0] * size[1] > LARGE_PX:
+            options |= X264_LARGE
         if output.format.name == "avi":  # holds times of decoding only, and only at a constant rate
             options["bf"], time_base = "0", 1 / rate
         even = (size[0] + size[0] % 2, size[1] + size[1] % 2)

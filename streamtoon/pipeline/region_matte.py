@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -14,17 +14,22 @@ from streamtoon.pipeline.person_matte import PersonMatte
 from streamtoon.privacy.policy import Policy
 from streamtoon.types import U8, Face, Frame, Style
 
+CORE_SCALE: Final = 0.75  # of a face that was found, its middle: drawn whatever the matte says, and never beside it
+HEAD_FACES: Final = 2.6  # face sizes across the square that a head is drawn in, at least: less cuts hair off flat
+
 
 class RegionMatte:
     """Frame, faces and the network's input -> matte of the drawn picture. Holds the networks that say so."""
 
     def __init__(self, style: Style, policy: Policy) -> None:
         """Raises ModelError."""
-        self._margin, self._size, self._region = style.margin, style.size, policy.region
+        self._size, self._region = style.size, policy.region
+        self._margin = max(style.margin, HEAD_FACES) if policy.region == "head" else style.margin
         self._feather = feather(style.size, style.feather)
         # a face that was found is drawn even where the matte sees no person; before paper it would be no better
         always = policy.region == "head" or policy.background == "keep"
-        self._oval = oval(style.size, style.margin / policy.oval_scale) if always else None
+        scale = policy.oval_scale if policy.careful else CORE_SCALE
+        self._oval = oval(style.size, self._margin / scale) if always else None
         self._landmarks = Landmarks() if policy.region == "face" else None
         self._person = PersonMatte() if policy.region != "face" else None
 

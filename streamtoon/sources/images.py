@@ -7,8 +7,9 @@ frames of a film are as steady as in the film, and unrelated photographs say not
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,10 @@ SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", "
 SAME_SHOT_GREY_LEVELS: Final = 10.0
 FOLDER_FPS: Final = 25  # where a folder becomes a film
 GREY_16_BIT_MODES: Final = frozenset({"I", "I;16", "I;16B", "I;16L"})  # which Pillow would cut off at 255
+ORIENTATION: Final = 0x0112  # EXIF tag
+MAX_PIXELS: Final = 40_000_000  # of a picture in memory: larger ones are reduced, what is drawn is far smaller anyway
+MAX_FILE_PIXELS: Final = 1 << 28  # of a picture that is opened, 16384 x 16384: reading it takes 4 bytes each
+MIN_PX: Final = 16  # a narrower picture is left out of a folder: it shows nobody, and picture styles refuse it
 
 _Look = tuple[tuple[int, ...], str, U8]  # shape, name without its numbers, thumbnail
 
@@ -74,10 +79,13 @@ class Pictures:
         before: _Look | None = None
         for index, path in enumerate(self.paths):
             try:
-                rgb = load(path)
+                rgb = load(path, self._tell)
             except SourceError:
                 if self._alone:
                     raise
+                broken.append(path.name)
+                continue
+            if not self._alone and min(rgb.shape[:2]) < MIN_PX:
                 broken.append(path.name)
                 continue
             now = (rgb.shape, re.sub(r"\d+", "0", path.name), shots.thumbnail(rgb))
@@ -88,7 +96,11 @@ class Pictures:
         if len(broken) == self.count:
             raise SourceError(f"cannot read {self.paths[0].parent}: not one picture in it can be read")
         if broken:
-            self.damage = f"{len(broken)} of {self.count} pictures could not be read, the first is {broken[0]}"
+            self.damage = f"{len(broken)} of {self.count} pictures are left out, the first is {broken[0]}"
+
+    def _tell(self, notice: str) -> None:
+        if notice not in self.notices:
+            self.notices.append(notice)
 
 
 def _goes_on(before: _Look, now: _Look) -> bool:
@@ -114,28 +126,44 @@ def _counted(path: Path) -> list[tuple[int, str]]:
     return [(int(n or 0), text.lower()) for text, n in re.findall(r"(\D*)(\d*)", path.name)]
 
 
-def load(path: Path) -> U8:
+def load(path: Path, tell: Callable[[str], None] = lambda _: None) -> U8:
     """(h, w, 3) RGB of a picture, upright whatever its EXIF orientation; what is transparent is white.
 
-    Raises SourceError where it cannot be read.
+    One of more than MAX_PIXELS is reduced to as many, which ``tell`` is told in one line. Raises SourceError where it
+    cannot be read.
     """
     try:
         with Image.open(path) as file:
+            _reduce(file, tell)
             return pixels(file)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         why = "it is no picture" if isinstance(error, UnidentifiedImageError) else str(error)
         raise SourceError(f"cannot read {path}: {why}; give a picture that opens") from None
 
 
+def _reduce(file: Image.Image, tell: Callable[[str], None]) -> None:
+    """Bring an opened picture that is not read yet to MAX_PIXELS. Raises ValueError for one too large to be read."""
+    w, h = file.size
+    if w * h > MAX_FILE_PIXELS:
+        raise ValueError(f"it has {w}x{h} px, more than {MAX_FILE_PIXELS // 1_000_000} megapixels")
+    if w * h > MAX_PIXELS:
+        tell(f"a picture of {w}x{h} px is drawn reduced to {MAX_PIXELS // 1_000_000} megapixels")
+        scale = math.sqrt(MAX_PIXELS / (w * h))
+        file.thumbnail((round(w * scale), round(h * scale)), Image.Resampling.BOX, reducing_gap=1)
+
+
 def pixels(image: Image.Image) -> U8:
     """(h, w, 3) RGB of an opened picture, as ``load`` gives it. Raises what Pillow raises where it is damaged."""
-    picture: Image.Image = ImageOps.exif_transpose(image)
+    image.load()  # which turns a TIFF by itself
+    picture = ImageOps.exif_transpose(image) if image.getexif().get(ORIENTATION, 1) != 1 else image
     if picture.mode in GREY_16_BIT_MODES:
         return np.repeat((np.asarray(picture, np.uint32) >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    if picture.mode == "F":
+        raise ValueError("its samples are fractions, and nothing says which of them is white")
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    return np.asarray(picture.convert("RGB"))
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def open(target: str | Path, *, threads: int = 1) -> Pictures:  # noqa: A001 - as in ``Image.open``

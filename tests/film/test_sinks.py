@@ -227,7 +227,7 @@ def test_frames_of_a_film_become_numbered_pictures(tmp_path):
 
 def test_pictures_keep_their_names_their_pixels_and_their_colour_profile(tmp_path):
     (tmp_path / "in").mkdir()
-    pixels = np.random.default_rng(1).integers(0, 255, (9, 7, 3), np.uint8)
+    pixels = np.random.default_rng(1).integers(0, 255, (19, 17, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "in" / "me.png", icc_profile=b"profile")
     Image.fromarray(pixels).convert("CMYK").save(tmp_path / "in" / "print.jpg", icc_profile=b"inks")
     with images.open(tmp_path / "in") as source, sinks.open(str(tmp_path / "out"), sinks.Options(source)) as send:
@@ -286,6 +286,14 @@ def test_held_pictures_are_written_like_any_other(tmp_path):
         send(guard(frames[1], None, 0))
     found = films.planes(tmp_path / "a.mkv")
     assert films.same(found, [frames[0].planes] * 2)
+
+
+@pytest.mark.parametrize(("size", "lookahead"), [((64, 48), "rc_lookahead=10"), ((2576, 1440), "rc_lookahead=3")])
+def test_x264_holds_few_frames_where_they_are_large(tmp_path, size, lookahead):
+    """It writes its settings into the film."""
+    with sinks.open(str(tmp_path / "a.mkv"), sinks.Options()) as send:
+        send(drawn(0, size=size))
+    assert lookahead in (tmp_path / "a.mkv").read_bytes().decode("latin-1")
 
 
 def test_svt_av1_is_kept_quiet_and_the_environment_as_it_was(tmp_path, capfd, monkeypatch):

@@ -63,6 +63,23 @@ def test_regions(picture_style, moved, region, least, most):
     assert abs(int(drawn.planes[1][y, x]) - (256 - int(moved[0].planes[1][y, x]))) < 12
 
 
+@pytest.mark.parametrize(("level", "limits"), [(0, (0.4, 0.85)), (255, (2.3, 2.6))])
+def test_a_head_is_drawn_with_its_hair_and_a_face_without_what_is_beside_it(
+    picture_style, moved, monkeypatch, level, limits
+):
+    """By a matte of nobody, and of everywhere; widths in face sizes."""
+    monkeypatch.setattr(Told, "__call__", lambda _self, _picture, luma, *_: np.full_like(luma, level))
+    monkeypatch.setattr(region_matte, "PersonMatte", Told)
+    with Toon(picture_style, Negative(), region="head", background="paper") as toon:
+        seen = toon.see(moved[0])
+        drawn = toon.blend(toon.draw(seen))
+    (face,) = seen.faces
+    eyes = face.keypoints[:2].mean(axis=0)
+    size = 2 * max(np.linalg.norm(face.keypoints[0] - face.keypoints[1]), np.linalg.norm(face.keypoints[3] - eyes))
+    inked = np.flatnonzero(np.abs(drawn.planes[0].astype(int) - 235).max(axis=0) > 60)
+    assert limits[0] < (inked[-1] - inked[0]) / size < limits[1]
+
+
 @pytest.mark.parametrize("background", ["keep", "paper", "blur", "draw", "picture"])
 def test_backgrounds_stand_where_the_person_is_not(picture_style, moved, told, background):
     behind = np.zeros((90, 160, 3), np.uint8) if background == "picture" else background

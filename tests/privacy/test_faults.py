@@ -26,6 +26,7 @@ from calls import (
     states,
     subsequence,
 )
+from engine_faults import GOOD_CALLS, always_raises, nan, raises, wrong_shape, zeros
 
 from engines import MAX_BATCH
 from engines.switching import SwitchingEngine
@@ -43,34 +44,12 @@ def test_the_check_sees_the_camera():
     assert all(shows_the_camera(Guard(private=False)(f, None, 0).planes[0]) for f in CLIP[:30] + SMALL)
 
 
-def raises(count, drawn):
-    if count % 3 == 0:
-        raise RuntimeError("out of memory")
-    return drawn
-
-
-def always_raises(_count, _drawn):
-    raise RuntimeError("out of memory")
-
-
-def nan(count, drawn):
-    return np.full(drawn.shape, np.nan, np.float32) if count > 10 else drawn
-
-
-def wrong_shape(count, drawn):
-    return drawn[:, :64] if count > 10 else drawn
-
-
-def zeros(count, drawn):
-    return np.zeros_like(drawn) if count > 10 else drawn
-
-
 def echoes(count, drawn):
-    return np.concatenate([255 - drawn[..., :3], drawn[..., 3:]], axis=3) if count > 10 else drawn
+    return np.concatenate([255 - drawn[..., :3], drawn[..., 3:]], axis=3) if count > GOOD_CALLS else drawn
 
 
 def transparent(count, drawn):
-    return np.concatenate([drawn[..., :3], np.zeros_like(drawn[..., 3:])], axis=3) if count > 10 else drawn
+    return np.concatenate([drawn[..., :3], np.zeros_like(drawn[..., 3:])], axis=3) if count > GOOD_CALLS else drawn
 
 
 @pytest.mark.parametrize("background", ["paper", "keep", "blur"])
@@ -183,7 +162,7 @@ def test_switching_the_style_while_it_runs(style):
 
 @pytest.mark.parametrize("background", BACKGROUNDS)
 def test_switching_to_a_style_that_fails(style, background):
-    bad = Ink(lambda count, drawn: zeros(count + 10, drawn) if count % 2 else echoes(count + 10, drawn))
+    bad = Ink(lambda count, drawn: (zeros if count % 2 else echoes)(count + GOOD_CALLS, drawn))
 
     def switch(live):
         time.sleep(1)

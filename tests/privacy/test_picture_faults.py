@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from calls import CLIP, check, paced, run, states, subsequence
+from engine_faults import GOOD_CALLS, always_raises, nan, raises, wrong_shape, zeros
 from whole_pictures import Negative, planes
 
 from streamtoon.image.planes import to_rgb
@@ -22,41 +23,19 @@ WAYS = [("frame", "keep"), ("person", "paper"), ("person", "keep"), ("head", "ke
 LEAVES_NOTHING = [("frame", "keep"), ("person", "paper"), ("person", "draw"), ("head", "draw"), ("head", "paper")]
 
 
-def raises(count, drawn):
-    if count % 3 == 0:
-        raise RuntimeError("out of memory")
-    return drawn
-
-
-def always_raises(_count, _drawn):
-    raise RuntimeError("out of memory")
-
-
-def nan(count, drawn):
-    return np.full(drawn.shape, np.nan, np.float32) if count > 3 else drawn
-
-
-def wrong_shape(count, drawn):
-    return drawn[:, :64] if count > 3 else drawn
-
-
-def zeros(count, drawn):
-    return np.zeros_like(drawn) if count > 3 else drawn
-
-
 def noise(count, drawn):
-    return np.random.default_rng(count).integers(0, 256, drawn.shape, np.uint8) if count > 3 else drawn
+    return np.random.default_rng(count).integers(0, 256, drawn.shape, np.uint8) if count > GOOD_CALLS else drawn
 
 
 def echoes(count, drawn):
-    return 255 - drawn if count > 3 else drawn  # the negative's negative
+    return 255 - drawn if count > GOOD_CALLS else drawn  # the negative's negative
 
 
 def echoes_in_part(count, drawn):
     """A quarter of the picture, where the face is, is the camera's."""
     rows, w = drawn.shape[1:]
     part = np.s_[:, rows // 6 : rows // 2, 3 * w // 8 : 5 * w // 8]
-    if count > 3:
+    if count > GOOD_CALLS:
         drawn[part] = 255 - drawn[part]
     return drawn
 

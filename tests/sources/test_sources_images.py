@@ -14,7 +14,7 @@ def read(target):
         yield from source.frames()
 
 
-def shade(value, size=(6, 4)):
+def shade(value, size=(24, 16)):
     return Image.new("RGB", size, (value, 0, 0))
 
 
@@ -59,7 +59,34 @@ def test_a_broken_picture_is_left_out_and_named(tmp_path):
     (tmp_path / "1.png").write_bytes(b"not a picture")
     with images.open(tmp_path) as source:
         assert [f.index for f in source.frames()] == [0, 2]
-        assert source.damage == "1 of 3 pictures could not be read, the first is 1.png"
+        assert source.damage == "1 of 3 pictures are left out, the first is 1.png"
+
+
+def test_a_folder_does_not_stop_at_a_picture_too_narrow_to_be_drawn(tmp_path):
+    shade(1).save(tmp_path / "1.png")
+    shade(2, (15, 300)).save(tmp_path / "2.png")
+    with images.open(tmp_path) as source:
+        assert [f.index for f in source.frames()] == [0]
+        assert source.damage == "1 of 2 pictures are left out, the first is 2.png"
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif"])
+def test_a_large_picture_is_reduced_and_a_larger_one_refused(tmp_path, monkeypatch, name):
+    picture = Image.new("RGB", (300, 100), "red")
+    picture.paste("blue", (150, 0, 300, 100))
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / name, exif=exif)
+    monkeypatch.setattr(images, "MAX_PIXELS", 7500)
+    with images.open(tmp_path / name) as source:
+        (frame,) = source.frames()
+        assert [n.partition("00 ")[2] for n in source.notices] == ["px is drawn reduced to 0 megapixels"]
+    assert frame.planes[0].shape == (150, 50, 3)
+    assert frame.planes[0][10, 25].argmax() == 0
+    assert frame.planes[0][140, 25].argmax() == 2
+    monkeypatch.setattr(images, "MAX_FILE_PIXELS", 29_999)
+    with pytest.raises(SourceError, match="px, more than 0 megapixels"):
+        images.load(tmp_path / name)
 
 
 def cut(path):
@@ -74,6 +101,7 @@ def cut(path):
         ("text.png", lambda p: p.write_text("hello"), SourceError, "it is no picture"),
         ("empty.jpg", lambda p: p.write_bytes(b""), SourceError, "it is no picture"),
         ("cut.png", cut, SourceError, "cut.png"),
+        ("fractions.tif", lambda p: Image.new("F", (64, 64), 0.5).save(p), SourceError, "nothing says which"),
         ("folder/", lambda p: p.mkdir(), SourceError, "there is no picture in it"),
     ],
 )

@@ -73,16 +73,16 @@ def test_the_summary_counts(tmp_path):
 
 
 def test_pictures_become_pictures(tmp_path):
-    Image.new("RGB", (20, 10), (1, 2, 3)).save(tmp_path / "a.png")
+    Image.new("RGB", (20, 16), (1, 2, 3)).save(tmp_path / "a.png")
     run(tmp_path / "a.png", tmp_path / "b.png")
     assert (images.load(tmp_path / "b.png") == (1, 2, 3)).all()
     (tmp_path / "in").mkdir()
     for n in range(3):
-        Image.new("RGB", (20, 10), (n, 2, 3)).save(tmp_path / "in" / f"{n}.png")
+        Image.new("RGB", (20, 16), (n, 2, 3)).save(tmp_path / "in" / f"{n}.png")
     (tmp_path / "in" / "3.png").write_bytes(b"broken")
     summary = run(tmp_path / "in", tmp_path / "out")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["0.png", "1.png", "2.png"]
-    assert summary.damaged == "1 of 4 pictures could not be read, the first is 3.png"
+    assert summary.damaged == "1 of 4 pictures are left out, the first is 3.png"
 
 
 def test_films_become_folders_and_folders_films(tmp_path):
