@@ -34,7 +34,7 @@ from train.run import checkpoint, loop, sample_sheet
 
 SHIFT: Final = 16  # px, at the drawn size, by which the second look at a crop is moved at most
 LIGHT: Final = 0.15  # strength by which a camera changes the light (degrade_batch.relight): a net cannot know it
-ROOM: Final = 0.35  # strength by which photo and drawing change it together; more, and no net can know where lines begin
+ROOM: Final = 0.35  # strength by which photo and drawing change it together; more would move where lines begin
 EXTREME: Final = 0.02  # nearer to black or white is black or white
 BEYOND: Final = 0.08  # how far beyond them luma may go
 HELD_OUT: Final = 24  # pictures that are measured on
