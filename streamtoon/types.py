@@ -160,7 +160,7 @@ class Style:
     size        side of a head style's crop in px
     region      what is drawn when nothing else is asked for
     background  what becomes of the rest of the picture when nothing else is asked for
-    matte       where alpha comes from: "net" draws it, "model" asks the person mask, "none" has none
+    matte       where a head's alpha comes from: "net" draws it, "model" asks where people are, "none" has none
     margin      side of a crop in face sizes (face size: see crop.to_square)
     feather     width of the soft border in parts of the crop's side
     paper       RGB of the empty sheet

@@ -75,7 +75,7 @@ MODELS: Final = {
             "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
             "1683332563830600",
             "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
-            "person mask, for styles without a matte and for training",
+            "person mask, for training",
         ),
     )
 }

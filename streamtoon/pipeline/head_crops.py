@@ -14,7 +14,7 @@ from streamtoon.pipeline.background import Backdrop
 from streamtoon.pipeline.blend import PasteLayer, blend
 from streamtoon.pipeline.crop import Affine, crop, square, tiles
 from streamtoon.pipeline.framing import CropStabilizer
-from streamtoon.pipeline.matte import HeadMatte, feather
+from streamtoon.pipeline.matte import HeadMattes, feather
 from streamtoon.pipeline.people import People
 from streamtoon.pipeline.temporal_filter import TemporalFilter
 from streamtoon.pipeline.timings import Meter
@@ -63,7 +63,7 @@ class HeadCrops:
         self._backdrop, self._meter = backdrop, meter
         self._framing = CropStabilizer(style.margin, style.size)
         self._steady = TemporalFilter() if steady else None
-        self._matte = None if policy.region == "frame" else HeadMatte(style, policy.region, policy.oval_scale)
+        self._matte = None if policy.region == "frame" else HeadMattes(style, policy.region, policy.oval_scale)
 
     def see(self, frame: Frame) -> Detected:
         """Find and track the faces, and cut out what is to be drawn."""
@@ -124,7 +124,7 @@ class HeadCrops:
         if self._matte is None:
             return [border] * len(heads)
         with self._meter("matte"):
-            mattes = [self._matte(*head) for head in zip(seen.heads, heads, seen.faces, strict=True)]
+            mattes = self._matte(seen.frame, seen.faces, seen.heads, heads)
             return [np.asarray(cv2.multiply(m, border, scale=1 / 255), np.uint8) for m in mattes]
 
     def close(self) -> None:

@@ -1,50 +1,26 @@
-"""Where a drawing stands: the person, the face, the soft border of a crop."""
+"""Where the drawing of a head stands: the person, the face, the soft border of a crop."""
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Final, Self
+from typing import Final
 
 import cv2
 import numpy as np
 
-from streamtoon.pipeline import face_models
-from streamtoon.pipeline.crop import Affine, square
+from streamtoon.pipeline.crop import Affine, square, view
 from streamtoon.pipeline.landmarks import Landmarks
-from streamtoon.pipeline.mediapipe_tasks import BLANK, image, options, quiet
-from streamtoon.types import U8, Crop, Face, Region, Style
+from streamtoon.pipeline.person_matte import PersonMatte
+from streamtoon.types import U8, Crop, Face, Frame, Region, Style
 
 # a net's matte leans to the person, so that heads have no holes; its faint outer rim would show as a halo
 RIM_LEVELS: Final = np.clip((np.arange(256) - 96) * 255 / 159, 0, 255).round().astype(np.uint8)
 
 
-class PersonMask:
-    """RGB picture -> where the person is, by MediaPipe's selfie segmentation."""
+class HeadMattes:
+    """Crops and drawings of a frame's heads -> where the drawings stand. Holds the network that says so.
 
-    def __init__(self) -> None:
-        from mediapipe.tasks.python import vision
-
-        buffer = face_models.path("selfie_segmentation.tflite").read_bytes()
-        settings = vision.ImageSegmenterOptions(base_options=options(buffer), output_confidence_masks=True)
-        with quiet():
-            self._segmenter = vision.ImageSegmenter.create_from_options(settings)
-            self._segmenter.segment(image(BLANK))
-
-    def __call__(self, picture: U8) -> U8:
-        """(h, w, 3) uint8 RGB -> (h, w) uint8, 255 on the person."""
-        mask = np.squeeze(self._segmenter.segment(image(picture)).confidence_masks[0].numpy_view())
-        return np.asarray(mask * 255 + 0.5, np.uint8)
-
-    def close(self) -> None:
-        """Free the segmenter."""
-        with quiet():
-            self._segmenter.close()
-
-
-class HeadMatte:
-    """Crop and drawing of a head -> where the drawing stands. Holds the network that says so, if the style needs one.
-
-    Region "face" asks the landmarks; "head" asks the drawing's own alpha or, for a style without, the person mask.
+    Region "face" asks the landmarks; "head" asks where people are, or the drawing's own alpha in a style that wants it.
     """
 
     def __init__(self, style: Style, region: Region, oval_scale: float) -> None:
@@ -52,31 +28,32 @@ class HeadMatte:
         self._margin, self._size = style.margin, style.size
         self._oval = oval(style.size, style.margin / oval_scale)
         self._landmarks = Landmarks() if region == "face" else None
-        self._person = PersonMask() if region == "head" and style.matte == "model" else None
+        self._person = PersonMatte() if region == "head" and style.matte == "model" else None
 
-    def __call__(self, cut: Crop, drawn: U8, face: Face) -> U8:
-        """(size, size) uint8: 255 where ``drawn``, (size, size, 4) uint8 RGBA, stands over ``cut``."""
-        upright = square(face, self._margin, self._size)
+    def __call__(self, frame: Frame, faces: list[Face], cuts: list[Crop], drawn: list[U8]) -> list[U8]:
+        """(size, size) uint8 for each face: 255 where its drawing, (size, size, 4) uint8 RGBA, stands over its crop."""
+        uprights = [square(face, self._margin, self._size) for face in faces]
         if self._landmarks is not None:
-            hull = self._landmarks.hull(_move(cut.image, cut.to_crop, upright), self._margin)
-            return _move(hull, upright, cut.to_crop)
+            return [self._hull(self._landmarks, *pair) for pair in zip(cuts, uprights, strict=True)]
         if self._person is not None:
-            person = self._person(cut.image)
+            self._person.begin(frame)
+            people = self._person.on_crops(view(frame), frame.width, cuts)
         else:
-            person = np.asarray(cv2.LUT(cv2.extractChannel(drawn, 3), RIM_LEVELS), np.uint8)
+            people = [np.asarray(cv2.LUT(cv2.extractChannel(d, 3), RIM_LEVELS), np.uint8) for d in drawn]
         # a face that was found is drawn, even where the matte sees no person
-        return np.asarray(cv2.max(person, _move(self._oval, upright, cut.to_crop)), np.uint8)
+        return [
+            np.asarray(cv2.max(person, _move(self._oval, upright, cut.to_crop)), np.uint8)
+            for person, upright, cut in zip(people, uprights, cuts, strict=True)
+        ]
+
+    def _hull(self, landmarks: Landmarks, cut: Crop, upright: Affine) -> U8:
+        hull = landmarks.hull(_move(cut.image, cut.to_crop, upright), self._margin)
+        return _move(hull, upright, cut.to_crop)
 
     def close(self) -> None:
         """Free the network."""
         if self._person is not None:
             self._person.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 @cache

@@ -2,9 +2,8 @@
 
 The network is MediaPipe's general selfie segmentation (256 x 256, 0.1 M parameters), run by OpenVINO. What it says is
 coarse and trembles, and it is at its best with one person in a square picture. So a square around each known face is
-looked at too; the answer is averaged over time where the picture stands still, then fitted to the luma by a guided
-filter (He, Sun, Tang: Guided Image Filtering, IEEE TPAMI 35(6), 2013), computed on a small grid with its coefficients
-enlarged (He, Sun: Fast Guided Filter, arXiv 1505.00996, 2015): edges of the matte come to lie on edges of the picture.
+looked at too; the answer is averaged over time where the picture stands still, then fitted to the luma
+(``guided_filter``): edges of the matte come to lie on edges of the picture.
 """
 
 from __future__ import annotations
@@ -22,14 +21,12 @@ import numpy as np
 from engines import openvino_core
 from streamtoon.errors import ModelError
 from streamtoon.pipeline import face_models
-from streamtoon.types import F32, U8, Face
+from streamtoon.pipeline.guided_filter import apply, apply_on_crop, fit, shrunk, step_of
+from streamtoon.types import F32, U8, Crop, Face, Frame
 
 NET_PX: Final = 256  # side of what the network sees
 GRID_PX: Final = 240 * 430  # pixels of the grid on which the matte is steadied and the filter is solved, at most
-RADIUS: Final = 1 / 80  # of the filter's window, in parts of the square root of the grid's pixels: 8 px at 480 rows
-STRIP_ROWS: Final = 8  # of the grid, enlarged at a time
-EPSILON: Final = 0.001  # variance of luma, 0..1, below which it is no edge
-RAMP: Final = (0.35, 0.65)  # filtered probability that is nobody, and somebody
+HEAD_GRID_PX: Final = 120 * 215  # the same for crops of heads, where it is as good
 
 GRAIN_PX: Final = 5  # of the grid, over which change is averaged before it is judged
 REACH_PX: Final = 9  # of the grid, as far as a change counts: the network answers to it around
@@ -42,6 +39,7 @@ LOOK_FACES: Final = 7.0  # side of the square around a face that is looked at, i
 LOOK_SHARE: Final = 0.8  # of the picture, from which such a square shows little that the whole does not
 LOOK_RIM: Final = 0.15  # of its side, over which it gives way to the whole picture's answer
 LOOK_AGAIN: Final = 0.08  # of its side, by which a face may move before its square does: a still head has a still matte
+HEAD_LOOK: Final = 1.8  # side of what is looked at around the crop of a head, in sides of the crop
 MIN_LOOK_PX: Final = 16  # smaller squares show nobody
 MAX_LOOKS: Final = 4  # a frame: each takes as long as the whole picture
 WHOLE_WEIGHT: Final = 0.35  # of the whole picture's answer within a square: it decides where the look does not know
@@ -73,6 +71,7 @@ class PersonMatte:
         self._request = _compiled(threads)
         self._seen: _Seen | None = None
         self._looks: list[Box] = []
+        self._shot: int | None = None  # of the frame before; None before the first and after a still
 
     def __call__(self, picture: U8, luma: U8, faces: Sequence[Face] = (), frame_width: int | None = None) -> U8:
         """(H, W) uint8 of the size of ``luma``: 255 on people, 0 elsewhere, soft in between.
@@ -83,13 +82,33 @@ class PersonMatte:
                      a square picture: it looks at a square around each face too, and fails less for it
         frame_width  width in px of the frame ``faces`` are measured in; None where it is that of ``luma``
         """
-        step = min(math.ceil(math.sqrt(luma.size / GRID_PX)), *luma.shape)
-        guide = _shrunk(luma, step)
+        step = step_of(luma, GRID_PX)
+        guide = shrunk(luma, step)
         scale = picture.shape[1] / (frame_width or luma.shape[1])
         self._looks = _looks([face.box * scale for face in faces], picture.shape[:2], self._looks)
-        found = self._whole_and_looks(picture, guide.shape)
-        slope, offset = _fit(guide, self._steady(found, guide))
-        return _apply(slope, offset, luma, step)
+        slope, offset = fit(guide, self._steady(self._whole_and_looks(picture, guide.shape), guide))
+        return apply(slope, offset, luma, step)
+
+    def on_crops(self, picture: U8, frame_width: int, crops: Sequence[Crop]) -> list[U8]:
+        """The same where ``crops`` of heads are alone: (h, w) uint8 for each. The network looks around each, once.
+
+        picture      (h, w, 3) uint8 RGB: the whole frame, small
+        frame_width  width in px of the frame that ``crops`` were cut out of
+        """
+        grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+        guide = shrunk(grey, step_of(grey, HEAD_GRID_PX))
+        looks = _head_looks(crops, picture.shape[:2], picture.shape[1] / frame_width)
+        slope, offset = fit(guide, self._steady(self._looked(picture, looks, guide.shape), guide))
+        return [apply_on_crop(slope, offset, cut, slope.shape[1] / frame_width) for cut in crops]
+
+    def begin(self, frame: Frame) -> None:
+        """What comes next is of ``frame``: forget what was before a still or another shot.
+
+        By the frame's own number: live may have dropped the first frame of a shot.
+        """
+        if frame.still or frame.shot != self._shot:
+            self.forget()
+        self._shot = None if frame.still else frame.shot
 
     def forget(self) -> None:
         """The next frame has nothing to do with those before: another shot, a still."""
@@ -107,7 +126,7 @@ class PersonMatte:
 
     def _people(self, picture: U8, size: tuple[int, int]) -> F32:
         """The network's answer, (h, w) float32, 0..1, in ``size``, (w, h)."""
-        small = _shrunk(picture, min(picture.shape[:2]) // NET_PX)
+        small = shrunk(picture, min(picture.shape[:2]) // NET_PX)
         seen = np.asarray(cv2.resize(small, (NET_PX, NET_PX)), np.uint8)
         self._request.infer([seen[None]], share_inputs=True)
         return np.asarray(cv2.resize(self._request.get_output_tensor(0).data, size), np.float32)
@@ -118,10 +137,10 @@ class PersonMatte:
         if not self._looks:
             return whole
         looked, cover = np.zeros_like(whole), np.zeros_like(whole)
-        (h, w), (rows, cols) = picture.shape[:2], shape
-        for x0, y0, x1, y1 in self._looks:
-            top, left = y0 * rows // h, x0 * cols // w
-            place = np.s_[top : max(top + 1, y1 * rows // h), left : max(left + 1, x1 * cols // w)]
+        h, w = picture.shape[:2]
+        for look in self._looks:
+            x0, y0, x1, y1 = look
+            place = _place(look, (h, w), shape)
             window = _window(cover[place].shape, (y0 > 0, y1 < h), (x0 > 0, x1 < w))
             people = self._people(np.ascontiguousarray(picture[y0:y1, x0:x1]), window.shape[::-1])
             np.maximum(looked[place], people * window, out=looked[place])
@@ -131,6 +150,16 @@ class PersonMatte:
         beyond = np.maximum((whole - doubt) * (1 / (1 - doubt)), 0)
         within = cover * whole * WHOLE_WEIGHT + looked * (1 - WHOLE_WEIGHT)
         return np.asarray(within + (1 - cover) * beyond, np.float32)
+
+    def _looked(self, picture: U8, looks: Sequence[Box], shape: tuple[int, int]) -> F32:
+        """Where people are within ``looks`` alone, (h, w) float32 of ``shape``, 0..1."""
+        found = np.zeros(shape, np.float32)
+        for look in looks:
+            x0, y0, x1, y1 = look
+            part = found[_place(look, picture.shape[:2], shape)]
+            people = self._people(np.ascontiguousarray(picture[y0:y1, x0:x1]), part.shape[::-1])
+            np.maximum(part, people, out=part)
+        return found
 
     def _steady(self, found: F32, guide: U8) -> F32:
         """``found`` mixed with the matte before where ``guide`` is as it was; remembered."""
@@ -181,6 +210,34 @@ def _looks(faces: Sequence[F32], shape: tuple[int, int], before: Sequence[Box]) 
     return looks[:MAX_LOOKS]
 
 
+def _head_looks(crops: Sequence[Crop], shape: tuple[int, int], scale: float) -> list[Box]:
+    """What is looked at around ``crops``, in px of a picture of ``shape``, ``scale`` times as large as their frame."""
+    looks: list[Box] = []
+    for cut in crops:
+        size = cut.image.shape[0]
+        inverse = cv2.invertAffineTransform(cut.to_crop)
+        x, y = (inverse @ ((size - 1) / 2, (size - 1) / 2, 1) + 0.5) * scale
+        half = math.hypot(*inverse[:, 0]) * size / 2 * scale
+        x0, y0, x1, y1 = _square(x, y, half, shape)
+        if not any(a <= x0 and b <= y0 and x1 <= c and y1 <= d for a, b, c, d in looks):
+            looks.append(_square(x, y, HEAD_LOOK * half, shape))
+    return looks if len(looks) <= MAX_LOOKS else [(0, 0, shape[1], shape[0]), *looks[:MAX_LOOKS]]
+
+
+def _square(x: float, y: float, half: float, shape: tuple[int, int]) -> Box:
+    """What there is, a px at least, of the square around (x, y) in a picture of ``shape``; ``half`` its side."""
+    h, w = shape
+    left, top = min(max(0, math.floor(x - half)), w - 1), min(max(0, math.floor(y - half)), h - 1)
+    return left, top, max(left + 1, min(math.ceil(x + half), w)), max(top + 1, min(math.ceil(y + half), h))
+
+
+def _place(look: Box, of: tuple[int, ...], shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Where ``look`` at a picture of the shape ``of`` is in one of ``shape``: an index."""
+    (x0, y0, x1, y1), (h, w), (rows, cols) = look, of, shape
+    top, left = y0 * rows // h, x0 * cols // w
+    return np.s_[top : max(top + 1, y1 * rows // h), left : max(left + 1, x1 * cols // w)]
+
+
 @lru_cache(16)
 def _window(shape: tuple[int, ...], upright: tuple[bool, bool], across: tuple[bool, bool]) -> F32:
     """(h, w) float32: 1 inside, falling to 0 towards those sides (top and bottom, left and right) that are soft."""
@@ -189,51 +246,3 @@ def _window(shape: tuple[int, ...], upright: tuple[bool, bool], across: tuple[bo
         place = np.clip((np.arange(length, dtype=np.float32) + 0.5) / (LOOK_RIM * length), 0, 1)
         ramps.append((place if start else 1) * (place[::-1] if end else 1) * np.ones(length, np.float32))
     return np.asarray(np.outer(*ramps), np.float32)
-
-
-def _shrunk(picture: U8, step: int) -> U8:
-    """``picture`` over ``step``: whole blocks, since a broken number takes several times as long."""
-    h, w = picture.shape[:2]
-    if step < 2 or step > min(h, w):
-        return picture
-    blocks = (w // step, h // step)
-    part = picture[: blocks[1] * step, : blocks[0] * step]
-    return np.asarray(cv2.resize(part, blocks, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _fit(guide: U8, people: F32) -> tuple[F32, F32]:
-    """Guided filter: slope and offset, (h, w) float32, by which guide levels become matte levels, ramp included."""
-    radius = max(1, round(RADIUS * math.sqrt(guide.size)))
-    side = (2 * radius + 1, 2 * radius + 1)
-    light = guide.astype(np.float32) * np.float32(1 / 255)
-    mean, mean_people = cv2.blur(light, side), cv2.blur(people, side)
-    both, square = cv2.blur(light * people, side), cv2.blur(light * light, side)
-    slope = (both - mean * mean_people) / (square - mean * mean + EPSILON)
-    offset = mean_people - slope * mean
-    nobody, somebody = RAMP
-    gain = 1 / (somebody - nobody)
-    smooth, base = cv2.blur(slope, side), cv2.blur(offset, side)
-    return np.asarray(smooth * gain, np.float32), np.asarray((base - nobody) * (255 * gain), np.float32)
-
-
-def _apply(slope: F32, offset: F32, luma: U8, step: int) -> U8:
-    """``slope`` * ``luma`` + ``offset``, cut to 0..255; one px of the grid stands for ``step`` x ``step`` of luma.
-
-    Strip by strip: whole pictures of floats would not stay in the processor's cache.
-    """
-    height, width = luma.shape
-    rest = (-(-height // step) - slope.shape[0], -(-width // step) - slope.shape[1])  # blocks that were not whole
-    slope, offset = (
-        np.asarray(cv2.copyMakeBorder(c, 0, rest[0], 0, rest[1], cv2.BORDER_REPLICATE), np.float32)
-        for c in (slope, offset)
-    )
-    matte = np.empty_like(luma)
-    for top in range(0, height, STRIP_ROWS * step):
-        bottom = min(height, top + STRIP_ROWS * step)
-        first, last = max(0, top // step - 1), min(slope.shape[0], -(-bottom // step) + 1)  # a row more, to interpolate
-        size = (slope.shape[1] * step, (last - first) * step)
-        part = np.s_[top - first * step : bottom - first * step, :width]
-        gain, base = (cv2.resize(c[first:last], size)[part] for c in (slope, offset))
-        scaled = cv2.multiply(gain, luma[top:bottom], dtype=cv2.CV_32F)
-        cv2.add(scaled, base, dst=matte[top:bottom], dtype=cv2.CV_8U)
-    return matte

@@ -47,17 +47,15 @@ class RegionMatte:
             cuts = [crop(frame, place, self._size).image for place in places]
             hulls = [self._landmarks.hull(cut, self._margin) for cut in cuts]
             return _sheet(luma, affines, [np.asarray(cv2.min(hull, self._feather), np.uint8) for hull in hulls])
-        matte = np.zeros_like(luma) if self._person is None else self._person(picture, luma, faces, frame.width)
+        matte = np.zeros_like(luma)
+        if self._person is not None:
+            self._person.begin(frame)
+            matte = self._person(picture, luma, faces, frame.width)
         if self._region == "head":
             matte = np.asarray(cv2.min(matte, _sheet(luma, affines, [self._feather] * len(faces))), np.uint8)
         if self._oval is not None:
             matte = np.asarray(cv2.max(matte, _sheet(luma, affines, [self._oval] * len(faces))), np.uint8)
         return matte
-
-    def forget(self) -> None:
-        """The next frame has nothing to do with those before."""
-        if self._person is not None:
-            self._person.forget()
 
     def close(self) -> None:
         """Free the networks."""

@@ -85,7 +85,6 @@ class WholePicture:
         self._steady = InputFilter() if steady else None
         self._close_ups = CloseUps(style.scale, steady=steady)
         self._matte = None if policy.all_drawn else RegionMatte(style, policy)
-        self._matte_shot: int | None = None  # of the frame before
         self._beside = ThreadPoolExecutor(1, "matte")
 
     def see(self, frame: Frame) -> SeenPicture:
@@ -153,10 +152,6 @@ class WholePicture:
         """The matte of what was seen."""
         frame = seen.frame
         with self._meter("matte"):
-            # by the frame's own number: live may have dropped the one that would have been told to forget
-            if frame.still or frame.shot != self._matte_shot:
-                matte.forget()
-            self._matte_shot = None if frame.still else frame.shot
             return matte(frame, seen.faces, seen.picture, frame_luma(frame, seen.size))
 
     def _may_leave(self, drawn: DrawnPicture) -> bool:

@@ -8,7 +8,6 @@ from streamtoon.image.boxes import overlap
 from streamtoon.pipeline.crop import crop, square, view
 from streamtoon.pipeline.find import Finder, distinct
 from streamtoon.pipeline.landmarks import Landmarks
-from streamtoon.pipeline.matte import PersonMask
 from streamtoon.sources import portrait as source
 from streamtoon.style_folder import Style
 from streamtoon.types import Face
@@ -92,17 +91,6 @@ def test_landmarks_lie_on_the_face(finder, portrait, still):
 
 def test_a_face_without_a_mesh_is_covered_whole():
     assert Landmarks().hull(np.full((256, 256, 3), 128, np.uint8), 2.2).min() == 255
-
-
-def test_the_person_mask_covers_the_person(portrait):
-    mask = PersonMask()
-    try:
-        found = mask(portrait)
-    finally:
-        mask.close()
-    assert found.shape == (512, 512)
-    assert found[120, 224] > 200  # the face
-    assert found[60, 380] < 50  # the wall
 
 
 def test_nothing_is_said_on_stderr(capfd, moved):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from streamtoon.errors import ModelError
-from streamtoon.pipeline import face_models, person_matte
+from streamtoon.pipeline import face_models, guided_filter, person_matte
 from streamtoon.pipeline.person_matte import PersonMatte
-from streamtoon.types import Face
+from streamtoon.types import Crop, Face
 
 PORTRAIT = face_models.PERSON_NET.with_name("portrait.webp")
 
@@ -87,10 +87,10 @@ def test_strips_have_no_seams(monkeypatch):
     rng = np.random.default_rng(0)
     slope, offset = (cv2.blur(rng.random((40, 50), np.float32), (9, 9)) for _ in range(2))
     grey = rng.integers(0, 256, (122, 151), np.uint8)
-    monkeypatch.setattr(person_matte, "STRIP_ROWS", 7)
-    strips = person_matte._apply(slope, 50 * offset, grey, 3)
-    monkeypatch.setattr(person_matte, "STRIP_ROWS", 1000)
-    assert np.array_equal(strips, person_matte._apply(slope, 50 * offset, grey, 3))
+    monkeypatch.setattr(guided_filter, "STRIP_ROWS", 7)
+    strips = guided_filter.apply(slope, 50 * offset, grey, 3)
+    monkeypatch.setattr(guided_filter, "STRIP_ROWS", 1000)
+    assert np.array_equal(strips, guided_filter.apply(slope, 50 * offset, grey, 3))
     assert strips.std() > 30
 
 
@@ -226,3 +226,60 @@ def test_a_look_stays_while_the_face_hardly_moves():
     first = person_matte._looks([np.array([300, 100, 340, 150], np.float32)], (360, 640), [])
     assert person_matte._looks([np.array([304, 103, 345, 153], np.float32)], (360, 640), first) == first
     assert person_matte._looks([np.array([334, 103, 375, 153], np.float32)], (360, 640), first) != first
+
+
+def head(x, y, side, size=64, degrees=0.0):
+    """A crop of a head: a square of ``side`` px around (x, y), in ``size`` px."""
+    affine = cv2.getRotationMatrix2D((x, y), degrees, size / side)
+    affine[:, 2] += (size - 1) / 2 - np.array([x, y])
+    return Crop(np.zeros((size, size, 3), np.uint8), affine)
+
+
+def cut(frame, crop):
+    """``crop`` with its picture, cut out of (h, w, 3) uint8 RGB."""
+    size = crop.image.shape[:2]
+    return Crop(cv2.warpAffine(frame, crop.to_crop, size, borderMode=cv2.BORDER_REPLICATE), crop.to_crop)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 30.0])
+@pytest.mark.parametrize("width", [480, 1280])
+def test_on_a_crop_it_is_what_it_is_on_the_picture(matte, photo, width, degrees):
+    frame = cv2.resize(photo, (width, width))
+    place = head(0.45 * width, 0.22 * width, 0.45 * width, 256, degrees)
+    (found,) = matte.on_crops(photo, width, [cut(frame, place)])
+    matte.forget()
+    whole = cv2.warpAffine(matte(photo, luma(frame)), place.to_crop, (256, 256))
+    assert (found > 127)[whole > 250].mean() > 0.99
+    assert (found < 127)[whole < 5].mean() > 0.97
+    assert found.min() == 0
+
+
+def test_crops_are_placed_to_the_pixel(matte, monkeypatch):
+    """An edge of the picture that the network roughly knows is found in the crop where it is."""
+    frame = np.full((480, 640, 3), 60, np.uint8)
+    frame[:, 301:] = 190
+    monkeypatch.setattr(matte, "_people", lambda seen, size: cv2.resize((seen[..., 0] > 127).astype(np.float32), size))
+    place = head(300, 240, 64, 128)  # twice as large
+    (found,) = matte.on_crops(cv2.resize(frame, (320, 240), interpolation=cv2.INTER_AREA), 640, [cut(frame, place)])
+    edge = 63.5 + (300.5 - 300) * 2
+    assert found[:, : int(edge) - 2].max() < 64
+    assert found[:, int(edge) + 3 :].min() > 191
+
+
+def test_every_head_is_looked_at_and_neighbours_together():
+    shape = (240, 426)
+    looked = person_matte._head_looks([head(640, 360, 300, degrees=45)], shape, 1 / 3)
+    assert looked == [(123, 30, 304, 211)]
+    beside = [head(640, 360, 200), head(720, 380, 100), head(200, 360, 100)]
+    assert len(person_matte._head_looks(beside, shape, 1 / 3)) == 2
+    crowd = [head(100 + 150 * i, 300, 60) for i in range(8)]
+    looks = person_matte._head_looks(crowd, shape, 1 / 3)
+    assert looks[0] == (0, 0, 426, 240)  # those that are not looked at are seen there
+    assert len(looks) == person_matte.MAX_LOOKS + 1
+
+
+@pytest.mark.parametrize("place", [(0, 0, 90), (639, 479, 2000), (-400, 900, 40), (320, 240, 1)])
+def test_heads_over_the_border_and_as_small_as_a_pixel(matte, photo, place):
+    frame = cv2.resize(photo, (640, 480))
+    (found,) = matte.on_crops(cv2.resize(photo, (320, 240)), 640, [cut(frame, head(*place))])
+    assert found.shape == (64, 64)

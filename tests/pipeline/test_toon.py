@@ -10,7 +10,7 @@ import pytest
 from engines import EngineError
 from engines.runtimes import echo
 from streamtoon import style_folder as styles
-from streamtoon.pipeline.matte import PersonMask
+from streamtoon.pipeline.person_matte import PersonMatte
 from streamtoon.pipeline.timings import Meter
 from streamtoon.pipeline.toon import Toon
 from streamtoon.privacy import policy
@@ -154,7 +154,7 @@ def test_the_meter_has_a_row_for_every_verb(style, moved, options, more):
 
 
 def test_no_inference_is_timed_as_blending(style_folder, portrait, still, monkeypatch):
-    """The person mask and the look at what was drawn run while their own rows are timed."""
+    """The person matte and the look at what was drawn run while their own rows are timed."""
     running, seen = [], {}
 
     class Watched(Meter):
@@ -174,14 +174,14 @@ def test_no_inference_is_timed_as_blending(style_folder, portrait, still, monkey
 
         monkeypatch.setattr(owner, name, watched)
 
-    watch(PersonMask, "__call__")
+    watch(PersonMatte, "_people")
     watch(policy, "hides_face")
     with Toon(styles.load(str(style_folder(matte="model"))), Ink(), private=True, meter=Watched()) as toon:
         toon(still(np.ascontiguousarray(portrait)))
-    assert seen == {"__call__": ["matte"], "hides_face": ["check"]}
+    assert seen == {"_people": ["matte"], "hides_face": ["check"]}
 
 
-def test_a_style_without_a_matte_asks_the_person_mask(style_folder, portrait, still):
+def test_a_style_without_a_matte_asks_where_people_are(style_folder, portrait, still):
     style = styles.load(str(style_folder(matte="model")))
     with Toon(style, Ink()) as toon:
         drawn = toon(still(portrait))
@@ -199,8 +199,10 @@ def test_an_odd_sized_frame(style, portrait):
         assert toon(frame).faces == 1
 
 
-def test_stills_know_nothing_of_each_other(style, portrait, still):
+@pytest.mark.parametrize("matte", ["net", "model"])
+def test_stills_know_nothing_of_each_other(style_folder, matte, portrait, still):
     """Two people at nearly the same place in two pictures: no smoothing, no coasting, nothing held."""
+    style = styles.load(str(style_folder(matte=matte)))
     moved = np.roll(portrait, 12, axis=1)
     wall = np.full((512, 512, 3), 128, np.uint8)
     with Toon(style, Ink()) as toon, Toon(style, Ink()) as fresh:

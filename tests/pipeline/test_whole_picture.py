@@ -11,6 +11,7 @@ from streamtoon.errors import UsageError
 from streamtoon.image.planes import from_rgb, to_rgb
 from streamtoon.pipeline import region_matte
 from streamtoon.pipeline.compose import lay
+from streamtoon.pipeline.person_matte import PersonMatte
 from streamtoon.pipeline.toon import Toon
 from streamtoon.types import Colour, Frame
 from streamtoon.workflows.make_toon import make_toon
@@ -18,11 +19,11 @@ from streamtoon.workflows.make_toon import make_toon
 NOSE = (88, 160)  # of the moving portrait in its 640x360 frames
 
 
-class Told:
-    """A matte of a rectangle, told apart by its number of calls and whether it was asked to forget."""
+class Told(PersonMatte):
+    """A matte of a rectangle, which counts how often it forgot."""
 
     def __init__(self):
-        self.forgot = 0
+        self.forgot, self._shot = 0, None
 
     def __call__(self, _picture, luma, *_):
         matte = np.zeros_like(luma)

@@ -30,6 +30,7 @@ from engine_faults import GOOD_CALLS, always_raises, nan, raises, wrong_shape, z
 
 from engines import MAX_BATCH
 from engines.switching import SwitchingEngine
+from streamtoon import style_folder as styles
 from streamtoon.image.letterbox import CALLS, letterbox
 from streamtoon.pipeline.toon import Toon
 from streamtoon.privacy.guard import Guard
@@ -102,6 +103,39 @@ def test_a_detector_that_misses_every_third_frame(style, monkeypatch):
     pictures, _ = run(style, paced(CLIP[:60]), background="keep")
     check(pictures)
     assert subsequence(["card", "drawn"], states(pictures))
+
+
+def sees(level):
+    """A matte that is ``level`` in every head."""
+
+    class Sees:
+        def begin(self, _frame):
+            pass
+
+        def on_crops(self, _picture, _frame_width, crops):
+            return [np.full(c.image.shape[:2], level, np.uint8) for c in crops]
+
+        def close(self):
+            pass
+
+    return Sees
+
+
+@pytest.mark.parametrize("background", ["paper", "keep", "blur"])
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_whatever_the_matte_sees_a_face_that_was_found_is_drawn(style_folder, monkeypatch, level, background):
+    monkeypatch.setattr("streamtoon.pipeline.matte.PersonMatte", sees(level))
+    style = styles.load(str(style_folder(matte="model")))
+    pictures, _ = run(style, paced(CLIP[:20]), Ink(), background=background)
+    check(pictures)
+    assert "drawn" in states(pictures)
+
+
+def test_a_matte_that_raises(style_folder, monkeypatch):
+    monkeypatch.setattr("streamtoon.pipeline.matte.PersonMatte", sees("nothing"))  # numpy refuses such a level
+    pictures, live = run(styles.load(str(style_folder(matte="model"))), paced(CLIP[:15]), Ink())
+    assert states(pictures) == ["card"]
+    assert live.said[0].startswith("drawing fails, the card is shown: invalid literal")
 
 
 def test_nobody_there(style):

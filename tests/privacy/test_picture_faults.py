@@ -85,7 +85,7 @@ class Everywhere:
     def __call__(self, _picture, luma, *_):
         return np.full(luma.shape, self.level, np.uint8)
 
-    def forget(self):
+    def begin(self, _frame):
         pass
 
     def close(self):

@@ -75,7 +75,7 @@ def test_export_agrees_with_torch_and_keeps_the_contract(state, tmp_path):
     assert parity["fp16"] >= 45
     style = style_folder.load(str(tmp_path / "dash"))
     assert (style.name, style.title, style.onnx.name) == ("dash", title, "dash.onnx")
-    assert (style.matte, style.size, style.margin) == ("net", 256, 2.5)
+    assert (style.matte, style.size, style.margin) == ("model", 256, 2.5)
     data = (tmp_path / "dash" / "dash.onnx").read_bytes()
     for count in (1, 3):
         drawn = export.run_onnx(data, export.trial(256, count))

@@ -156,7 +156,7 @@ def test_a_style_is_evaluated_on_people(prepared, tmp_path, capsys):
 
 def test_drawings_are_prepared_alone_on_white_paper(request):
     from streamtoon.pipeline.find import Finder
-    from streamtoon.pipeline.matte import PersonMask
+    from train.data.person_mask import PersonMask
 
     with Finder() as finder:
         canvas, _, _ = prepare.canvas_of(request.getfixturevalue("portrait"), finder, 2.2)

@@ -13,7 +13,7 @@ def person(request):
     """The portrait as training sees it: crop, mask, contours."""
     from streamtoon.pipeline.find import Finder
     from streamtoon.pipeline.landmarks import Landmarks
-    from streamtoon.pipeline.matte import PersonMask
+    from train.data.person_mask import PersonMask
 
     picture = request.getfixturevalue("portrait")
     with Finder() as finder:

@@ -11,7 +11,7 @@ import engines.runtimes.openvino
 from streamtoon import style_folder
 from streamtoon.pipeline import crop
 from streamtoon.pipeline.find import Finder
-from streamtoon.pipeline.matte import PersonMask
+from train.data.person_mask import PersonMask
 
 TRAINED = [name for name in style_folder.names() if name in {"engraving", "wash"}]
 

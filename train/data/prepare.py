@@ -24,10 +24,10 @@ from foundation.errors import UsageError
 from streamtoon.pipeline import crop
 from streamtoon.pipeline.find import Finder
 from streamtoon.pipeline.landmarks import Landmarks
-from streamtoon.pipeline.matte import PersonMask
 from streamtoon.types import F32, U8, Frame
 from train.data import photo_files
 from train.data.face_contours import contours
+from train.data.person_mask import PersonMask
 from train.shapes import Contours
 
 log = logging.getLogger(__name__)

@@ -198,8 +198,8 @@ def card(state: dict[str, Any], args: Args, name: str, made: dict[str, bytes]) -
         }  # fmt: skip
     else:
         way = {
-            "size": size_of(state, args), "region": "head", "background": "keep",
-            "matte": "model" if kind is DeployedPicture else "net", "margin": args.margin, "feather": 0.08,
+            "size": size_of(state, args), "region": "head", "background": "keep", "matte": "model",
+            "margin": args.margin, "feather": 0.08,
         }  # fmt: skip
     return {
         "name": name, "title": args.title or name, "onnx": f"{name}.onnx", "sha256": digests["fp32"], **half, **way,
