@@ -1,11 +1,11 @@
 """Learn to draw whole pictures as a teacher does, from pairs of pictures; better than it does where photos are bad.
 
 Chen, Xu, Koltun: "Fast Image Processing with Fully-Convolutional Networks" (ICCV 2017): compact networks learn such
-operators from what they made. The L1 of the luma holds the picture in place, that of its gradients and SSIM (Zhao et
-al., IEEE TCI 2017) keep strokes crisp, that of means over 2, 4 and 8 px keeps tone where strokes cannot be placed, that
-of the chroma keeps colours. A stroke that is missing costs more than one too many: the median of where strokes may be
-is bare paper. Every crop is seen twice, moved by whole px and through another bad camera: both drawings have to be the
-teacher's, and each other's.
+operators from what they made. The difference of the luma holds the picture in place, that of its gradients and SSIM
+(Zhao et al., IEEE TCI 2017) keep strokes crisp, those of means over 2, 4 and 8 px keep tone where strokes cannot be
+placed, that of the chroma keeps colours. A stroke that is missing costs more than one too many: the median of where
+strokes may be is bare paper. Every crop is seen twice, moved by whole px and through another bad camera: both drawings
+have to be the teacher's, and each other's.
 After the pairs are read everything happens on the device: crops, light, camera, loss.
 """
 
@@ -37,6 +37,7 @@ LIGHT: Final = 0.15  # strength by which a camera changes the light (degrade_bat
 ROOM: Final = 0.35  # strength by which photo and drawing change it together; more would move where lines begin
 EXTREME: Final = 0.02  # nearer to black or white is black or white
 BEYOND: Final = 0.08  # how far beyond them luma may go
+SMALL: Final = 0.06  # difference of luma that nearly nobody sees
 HELD_OUT: Final = 24  # pictures that are measured on
 SHOWN: Final = 6  # pictures of the sheet
 Picture = tuple[Tensor, Tensor]  # a photo and its drawing, (h, w, 3) uint8 RGB each, on the device
@@ -69,11 +70,11 @@ class Args(loop.Args):
     weight_decay: float = 1e-4
     """AdamW's"""
     edges: float = 1.5
-    """weight of the gradients' L1"""
+    """weight of the luma's gradients"""
     similar: float = 0.2
     """weight of 1 - SSIM"""
     tone: float = 0.5
-    """weight of the L1 of 2, 4 and 8 px means, each"""
+    """weight of the luma's means over 2, 4 and 8 px, each"""
     colour: float = 1.5
     """weight of the chroma's L1; 0 where drawings are grey"""
     bold: float = 1.6
@@ -88,13 +89,18 @@ def losses(drawn: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor], args: Ar
     """The named terms of the loss, weighted. Planes as the network gives them, float32."""
     (luma, chroma), (target, colours) = drawn, wanted
     off = luma - reached(luma, target)
-    pixel = torch.maximum(args.bold * off, -off).mean() * 2 / (1 + args.bold)
+    pixel = torch.where(off > 0, args.bold * matters(off), matters(off)).mean() * 2 / (1 + args.bold)
     terms = {"pixel": pixel, "colour": args.colour * (chroma - colours).abs().mean()}
-    terms["edges"] = args.edges * torch.stack([off.diff(dim=d).abs().mean() for d in (2, 3)]).sum()
+    terms["edges"] = args.edges * torch.stack([matters(off.diff(dim=d)).mean() for d in (2, 3)]).sum()
     means = list(itertools.accumulate(range(3), lambda x, _: F.avg_pool2d(x, 2), initial=off))[1:]
-    terms["tone"] = args.tone * torch.stack([mean.abs().mean() for mean in means]).sum()
+    terms["tone"] = args.tone * torch.stack([matters(mean).mean() for mean in means]).sum()
     terms["similar"] = args.similar * (1 - paired.fast_ssim(luma.clamp(0, 1), target, 6, 2))
     return terms
+
+
+def matters(off: Tensor) -> Tensor:
+    """|off|, but less than that below SMALL (Huber): else the grain that is nearly everywhere outweighs the strokes."""
+    return F.smooth_l1_loss(off, torch.zeros_like(off), reduction="none", beta=SMALL)
 
 
 def reached(luma: Tensor, target: Tensor) -> Tensor:
