@@ -1,9 +1,6 @@
 """Sinks take only what guard made, keep what they are given and leave nothing half-written."""
 
-import os
-import sys
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import films
@@ -294,15 +291,3 @@ def test_x264_holds_few_frames_where_they_are_large(tmp_path, size, lookahead):
     with sinks.open(str(tmp_path / "a.mkv"), sinks.Options()) as send:
         send(drawn(0, size=size))
     assert lookahead in (tmp_path / "a.mkv").read_bytes().decode("latin-1")
-
-
-def test_svt_av1_is_kept_quiet_and_the_environment_as_it_was(tmp_path, capfd, monkeypatch):
-    monkeypatch.delenv("SVT_LOG", raising=False)
-    with sinks.open(str(tmp_path / "a.mkv"), sinks.Options(encoding=Encoding("libsvtav1"))) as send:
-        send(drawn(0, size=(64, 64)))
-        assert "SVT_LOG" not in os.environ
-        send(drawn(1, size=(64, 64)))
-        if sys.platform == "linux":  # opened by root it would make all of them urgent
-            assert {os.sched_getscheduler(int(t.name)) for t in Path("/proc/self/task").iterdir()} == {os.SCHED_OTHER}
-    assert "SVT_LOG" not in os.environ
-    assert capfd.readouterr().err == ""
