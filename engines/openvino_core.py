@@ -1,4 +1,4 @@
-"""OpenVINO's core: one for the process, never freed. And its reader of ONNX files, which every installation has.
+"""OpenVINO's core: one for the process, never freed. And its readers of ONNX and TensorFlow Lite files.
 
 Its CPU plugin gives the thread that loads it another stack for signal handlers, and unmaps that stack when the last
 core is freed. Where another thread frees it, the first one is left with a stack that is gone: the next signal, Ctrl-C
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from engines import libraries
 from engines.network import TRIED_PX, Network, declared, scale_of
 from foundation.errors import EngineError
 
@@ -20,29 +21,45 @@ _cores: list[Any] = []
 
 def core() -> Any:
     """The ``openvino.Core`` that everything here compiles networks with."""
-    import openvino
-
     with _lock:
         if not _cores:
-            _cores.append(openvino.Core())
+            _cores.append(libraries.openvino().Core())
         return _cores[0]
 
 
 def read(onnx_path: Path) -> tuple[Any, Network]:
     """An ONNX file as ``openvino.Model``, and what it maps. Raises EngineError."""
-    from openvino import frontend
-
-    faults = (RuntimeError, frontend.GeneralFailure, frontend.OpConversionFailure, frontend.OpValidationFailure)
-    # the ONNX reader by name: read_model would ask every other format's reader too, and they complain on stderr
-    reader = frontend.FrontEndManager().load_by_framework("onnx")
+    model = read_model(onnx_path)
     try:
-        model = reader.convert(reader.load(str(onnx_path)))
+        return model, _network(model)
+    except RuntimeError as error:
+        raise _unreadable(onnx_path, "ONNX") from error
+
+
+def read_model(file: Path, framework: Literal["ONNX", "tflite"] = "ONNX") -> Any:
+    """A file of that kind as ``openvino.Model``. Raises EngineError."""
+    frontend = libraries.openvino().frontend
+    faults = (RuntimeError, frontend.GeneralFailure, frontend.OpConversionFailure, frontend.OpValidationFailure)
+    # the reader by name: Core.read_model would ask every other format's reader too, and they complain on stderr
+    reader = frontend.FrontEndManager().load_by_framework(framework.lower())
+    try:
+        model = reader.convert(reader.load(str(file)))
         if not model.inputs:
             raise RuntimeError("an empty network")
-        return model, _network(model)
     except faults as error:
-        size = onnx_path.stat().st_size if onnx_path.is_file() else 0
-        raise EngineError(f"{onnx_path.name} is not an ONNX network it can read (found {size} bytes)") from error
+        raise _unreadable(file, framework) from error
+    return model
+
+
+def face_network(tflite: Path) -> Any:
+    """One of the small networks that look at faces, in float32 on one thread: an ``openvino.InferRequest``."""
+    config = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    return core().compile_model(read_model(tflite, "tflite"), "CPU", config).create_infer_request()
+
+
+def _unreadable(file: Path, framework: str) -> EngineError:
+    size = file.stat().st_size if file.is_file() else 0
+    return EngineError(f"{file.name} is not an {framework} network it can read (found {size} bytes)")
 
 
 def _network(model: Any) -> Network:

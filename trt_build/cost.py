@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from engines import U8, nvidia
+from engines import U8, libraries, nvidia
 from engines.runtimes import tensorrt
 from trt_build import plan, precision
 from trt_build.graph import Graph
@@ -55,9 +55,9 @@ class Rates:
 
 def cost(onnx_path: Path, shape: Shape) -> Cost:
     """Counted while one picture of ``shape`` is drawn on the CPU: sides are the network's own, whatever it does."""
-    import onnxruntime as ort
     from onnx import helper
 
+    ort = libraries.onnxruntime()
     model = precision.plain(onnx_path)
     weights = {t.name: list(t.dims) for t in model.graph.initializer}
     convs = [n for n in model.graph.node if n.op_type in ("Conv", "ConvTranspose")]

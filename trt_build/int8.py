@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from engines import U8, EngineError
+from engines import U8, EngineError, libraries
 
 CLIPS: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)  # shares of a tensor's largest value tried as its scale's end
 SAMPLES: Final = 20_000  # values of a tensor that are kept of each crop
@@ -72,9 +72,9 @@ def quantise(
 
 def _watch(model: Any, tensors: list[str], crops: U8, tell: Callable[[str, float], None]) -> dict[str, _Seen]:
     """What ``tensors`` hold while ``crops`` are drawn."""
-    import onnxruntime as ort
     from onnx import helper
 
+    ort = libraries.onnxruntime()
     watched = copy.deepcopy(model)
     watched.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in tensors)
     options = ort.SessionOptions()

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from engines import MAX_BATCH, U8, EngineError, nvidia
+from engines import MAX_BATCH, U8, EngineError, libraries, nvidia
 from engines.compare import psnr
 from engines.runtimes import onnxruntime as runtime
 from trt_build import crops
@@ -72,14 +72,13 @@ def half(onnx_path: Path, pictures: U8, tell: Tell = lambda _phase, _share: None
     tell("fp16: drawing in fp32", 0.0)
     model = plain(onnx_path)
     _alone(model.graph)
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
+    float16 = libraries.onnxruntime("transformers.float16")
     last = max((i for i, node in enumerate(model.graph.node) if node.op_type.startswith("Conv")), default=0)
     wanted, found = _drawn(onnx_path, pictures), 0.0
     for tried, kept in enumerate(([], [node.name for node in model.graph.node[last:]])):
         tell("fp16: comparing with fp32", (1 + tried) / 3)
         data = _sorted(
-            convert_float_to_float16(
+            float16.convert_float_to_float16(
                 copy.deepcopy(model), keep_io_types=True, op_block_list=NORMS, node_block_list=kept
             )
         )
@@ -131,8 +130,8 @@ def plain(onnx_path: Path) -> Any:
     """The network with its weights in fp32 and its nodes named: a style's file holds them smaller, behind casts."""
     packages()
     import onnx
-    import onnxruntime as ort
 
+    ort = libraries.onnxruntime()
     with tempfile.TemporaryDirectory() as folder:
         options = ort.SessionOptions()
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from engines import U8, Engine, EngineError, nvidia
+from engines import U8, Engine, EngineError, libraries, nvidia
 from engines.about import About, Variant
 from engines.network import declared
 
@@ -48,8 +48,7 @@ class OnnxRuntime:
     name = "onnxruntime"
 
     def __init__(self, onnx_path: Path, provider: str, threads: int) -> None:
-        import onnxruntime as ort
-
+        ort = libraries.onnxruntime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 4
@@ -114,8 +113,7 @@ def _plugin(ort: Any, name: str) -> list[Any]:
 
 def available() -> list[str]:
     """The options that this installation has, best first; whether their devices are there shows when one is loaded."""
-    import onnxruntime as ort
-
+    ort = libraries.onnxruntime()
     built_in = set(ort.get_available_providers())
     plugin = importlib.util.find_spec(RTX) is not None
     return [p for p, name in PROVIDERS.items() if name in built_in or (p == "tensorrt-rtx" and plugin)]

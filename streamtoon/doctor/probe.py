@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any, Final
 
+from engines import openvino_core
 from foundation.child import Child
 from foundation.cores import available_cores
 from foundation.errors import EngineError, StreamtoonError
@@ -36,15 +37,14 @@ def draw(_tell: Any, subject: str) -> str:
 
 
 def find(_tell: Any, subject: str) -> str:
-    """Find the face of the embedded portrait; with an empty ``subject`` (no models) MediaPipe is loaded alone."""
+    """Find the face of the embedded portrait; with an empty ``subject`` (no models) OpenVINO is loaded alone."""
     try:
-        from mediapipe.tasks.python import vision
+        openvino_core.core()
     except ModuleNotFoundError as error:
         raise StreamtoonError(f"{error.name} is not installed") from error
 
-    mediapipe = f"MediaPipe {version('mediapipe')}"
     if not subject:
-        return f"{mediapipe} loads ({vision.FaceDetector.__name__}); without its models it cannot be tried"
+        return f"OpenVINO {version('openvino')} loads; without the face models it cannot be tried"
     from fractions import Fraction
 
     from streamtoon.pipeline.find import Finder
@@ -54,8 +54,8 @@ def find(_tell: Any, subject: str) -> str:
     with Finder() as finder:
         faces = finder(Frame((portrait.picture(),), "rgb24", 0, Fraction(0)))
     if len(faces) != 1:
-        raise RuntimeError(f"{mediapipe} finds {len(faces)} faces in the embedded portrait, which has one")
-    return f"{mediapipe} finds the face of the embedded portrait, score {faces[0].score:.2f}"
+        raise RuntimeError(f"{len(faces)} faces are found in the embedded portrait, which has one")
+    return f"finds the face of the embedded portrait, score {faces[0].score:.2f}"
 
 
 def start(function: str, subject: str) -> Child:

@@ -1,6 +1,6 @@
 """doctor: what this machine has for live, what it lacks, and the line that fixes it.
 
-Live can work when every finding that is needed is "ok": Python, MediaPipe and its two face detectors (here, or
+Live can work when every finding that is needed is "ok": Python, OpenVINO, the two face detectors (here, or
 fetched at the first start), the default style, and an engine that really draws it. A camera, a virtual camera, a
 screen and the codecs each serve one kind of source or sink, and live also takes films and streams: they are told,
 with what fixes them, and none of them is needed.
@@ -216,7 +216,7 @@ def _models() -> Iterator[Finding]:
 
 def _find(trials: dict[str, Child]) -> Iterator[Finding]:
     good, what = probe.end(trials.pop("find"), PROBE_TIMEOUT_S)
-    fix = "" if good else 'pip install --force-reinstall "mediapipe>=1.2"'
+    fix = "" if good else _install("openvino")
     yield Finding("find", "ok" if good else "broken", what, fix, needed=True)
 
 

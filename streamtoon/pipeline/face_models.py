@@ -25,7 +25,7 @@ DOWNLOAD_TIMEOUT_S: Final = 10
 PIP_TIMEOUT_S: Final = 600
 FOLDER_VARIABLE: Final = "STREAMTOON_MODELS"
 
-# selfie_segmentation.tflite as ONNX, for OpenVINO, which cannot read that file's own operators: comes with the package
+# MediaPipe's selfie_segmentation.tflite as ONNX: OpenVINO cannot read that file's own operators; comes with the package
 PERSON_NET: Final = Path(__file__).parents[1] / "assets" / "selfie_segmentation.onnx"
 
 
@@ -69,13 +69,6 @@ MODELS: Final = {
             "1676316347980492",
             "mediapipe/modules/face_landmark/face_landmark.tflite",
             "landmarks, for region face",
-        ),
-        Model(
-            "selfie_segmentation.tflite",
-            "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
-            "1683332563830600",
-            "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
-            "person mask, for training",
         ),
     )
 }

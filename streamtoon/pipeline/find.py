@@ -1,4 +1,4 @@
-"""Frame -> faces, by MediaPipe Tasks (BlazeFace short and full range, Bazarevsky et al., arXiv 1907.05047).
+"""Frame -> faces, by BlazeFace's short-range and full-range networks.
 
 The short-range detector is quick and exact on large faces but sees faces in shirts and misses distant people, so its
 find alone counts only where it is large and sure. Whenever something is small, doubtful or lost, and every so many
@@ -8,14 +8,13 @@ frames, the full-range detector decides.
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 
 from streamtoon.image.boxes import overlap
-from streamtoon.pipeline import face_models
+from streamtoon.pipeline.blaze_face import FULL_RANGE, SHORT_RANGE, BlazeFace
 from streamtoon.pipeline.crop import starts, view, view_step
-from streamtoon.pipeline.mediapipe_tasks import BLANK, image, options, quiet
 from streamtoon.privacy.policy import LOOK_FRAMES
 from streamtoon.types import U8, Face, Frame
 
@@ -41,8 +40,7 @@ class Finder:
         ``in_parts``: at one part of a wide picture each time, where faces known are settled; no frame waits for all.
         """
         self._look, self._in_parts = look, in_parts
-        self._short = _detector("face_detection_short_range.tflite", min_score)
-        self._full = _detector("face_detection_full_range_sparse.tflite", min_score)
+        self._short, self._full = BlazeFace(SHORT_RANGE, min_score), BlazeFace(FULL_RANGE, min_score)
         self._count = 0
         self._known: list[tuple[Face, int]] = []  # and for how many frames it was only followed
 
@@ -88,10 +86,9 @@ class Finder:
         self._known, self._count = [], 0
 
     def close(self) -> None:
-        """Free the detectors; MediaPipe complains at interpreter exit otherwise."""
-        with quiet():
-            self._short.close()
-            self._full.close()
+        """Free the detectors."""
+        self._short.close()
+        self._full.close()
 
     def __enter__(self) -> Self:
         return self
@@ -127,18 +124,6 @@ def _width(face: Face) -> float:
     return float(face.box[2] - face.box[0])
 
 
-def _detector(name: str, min_score: float) -> Any:
-    from mediapipe.tasks.python import vision
-
-    settings = vision.FaceDetectorOptions(
-        base_options=options(face_models.path(name).read_bytes()), min_detection_confidence=min_score
-    )
-    with quiet():
-        detector = vision.FaceDetector.create_from_options(settings)
-        detector.detect(image(BLANK))
-    return detector
-
-
 def squares(picture: U8) -> list[Part]:
     """Overlapping squares that cover a picture: a detector that sees a wide picture whole wastes half its pixels."""
     h, w = picture.shape[:2]
@@ -165,18 +150,14 @@ def _home(face: Face, frame: Frame, picture: U8, parts: list[Part]) -> int:
     return max(range(len(parts)), key=lambda i: held(parts[i]))
 
 
-def _detect(detector: Any, picture: U8, frame: Frame, parts: list[Part]) -> list[Face]:
+def _detect(detector: BlazeFace, picture: U8, frame: Frame, parts: list[Part]) -> list[Face]:
     """Faces that ``detector`` sees in ``parts`` of ``picture``, in frame px, best first."""
     step = view_step(frame.width, frame.height)
     faces = []
     for rows, columns in parts:
-        part = picture[rows, columns]
         corner = np.array([columns.start or 0, rows.start or 0], np.float32)
-        size = np.array([part.shape[1], part.shape[0]], np.float32)
-        for found in detector.detect(image(part)).detections:
-            box = found.bounding_box
-            low = corner + np.array([box.origin_x, box.origin_y])
-            box_px = (np.concatenate([low, low + np.array([box.width, box.height])]) * step).astype(np.float32)
-            keypoints = (np.array([(k.x, k.y) for k in found.keypoints], np.float32) * size + corner) * step - 0.5
-            faces.append(Face(box_px, keypoints.astype(np.float32), found.categories[0].score))
+        for found in detector(picture[rows, columns]):
+            box = ((found.box + np.tile(corner, 2)) * step).astype(np.float32)
+            keypoints = ((found.keypoints + corner) * step - 0.5).astype(np.float32)
+            faces.append(Face(box, keypoints, found.score))
     return sorted(faces, key=lambda f: -f.score)

@@ -14,17 +14,14 @@ from streamtoon.types import F32, U8
 class Landmarks:
     """Crop image -> MediaPipe's 468-point face mesh (Kartynnik et al., arXiv 1907.06724); region "face" needs it.
 
-    Run by OpenVINO: MediaPipe's own FaceLandmarker takes this network's 468 points for 478 and scrambles them.
+    Run by OpenVINO, without MediaPipe: see ``blaze_face``.
     """
 
     INPUT_PX: Final = 192  # side of the upright square that the network takes
     INPUT_FACE_SIZES: Final = 1.65  # the same side in face sizes (see crop.square): one and a half face boxes
 
     def __init__(self) -> None:
-        core = openvino_core.core()
-        network = core.read_model(face_models.path("face_landmark.tflite"))
-        compiled = core.compile_model(network, "CPU", {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"})
-        self._request = compiled.create_infer_request()
+        self._request = openvino_core.face_network(face_models.path("face_landmark.tflite"))
 
     def __call__(self, image: U8, margin: float) -> F32 | None:
         """(468, 2) float32, px of ``image``; None where the network sees no face.

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from engines import openvino_core
-from streamtoon.errors import ModelError
+from streamtoon.errors import EngineError, ModelError
 from streamtoon.pipeline import face_models
 from streamtoon.pipeline.guided_filter import apply, apply_on_crop, fit, shrunk, step_of
 from streamtoon.types import F32, U8, Crop, Face, Frame
@@ -68,7 +68,7 @@ class PersonMatte:
 
     def __init__(self, *, threads: int = 1) -> None:
         """Compile the network for ``threads`` cores. Raises ModelError where its file is damaged."""
-        self._request = _compiled(threads)
+        self._request = compiled(threads)
         self._seen: _Seen | None = None
         self._looks: list[Box] = []
         self._shot: int | None = None  # of the frame before; None before the first and after a still
@@ -179,16 +179,13 @@ class PersonMatte:
         return matte
 
 
-def _compiled(threads: int) -> Any:
+def compiled(threads: int) -> Any:
     """The network, ready: uint8 (1, 256, 256, 3) RGB -> float32 (256, 256), 0..1 on people. Raises ModelError."""
-    from openvino import frontend
-
-    reader = frontend.FrontEndManager().load_by_framework("onnx")
     try:
-        model = reader.convert(reader.load(str(face_models.PERSON_NET)))
+        model = openvino_core.read_model(face_models.PERSON_NET)
         config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
         return openvino_core.core().compile_model(model, "CPU", config).create_infer_request()
-    except (RuntimeError, frontend.GeneralFailure) as error:
+    except (RuntimeError, EngineError) as error:
         raise ModelError(f"{face_models.PERSON_NET} cannot be read; install streamtoon again") from error
 
 

@@ -7,7 +7,7 @@ import pytest
 from streamtoon.errors import ModelError
 from streamtoon.pipeline import face_models
 
-NAME = "selfie_segmentation.tflite"
+NAME = "face_detection_short_range.tflite"
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_wrong_hash_is_never_used(empty_cache):
     empty_cache.mkdir()
     (empty_cache / NAME).write_bytes(b"something else")
     assert face_models.state(NAME) == "wrong hash"
-    with pytest.raises(ModelError, match=r"has sha256 .* not 9ee168ec7c8f"):
+    with pytest.raises(ModelError, match=r"has sha256 .* not bbff11cebd1e"):
         face_models.path(NAME)
 
 

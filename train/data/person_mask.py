@@ -1,32 +1,29 @@
-"""Where the person is in a training photo."""
+"""Photo -> where the person is, by selfie segmentation alone: for training photos, each by itself."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import cv2
 import numpy as np
 
-from streamtoon.pipeline import face_models
-from streamtoon.pipeline.mediapipe_tasks import BLANK, image, options, quiet
+from streamtoon.pipeline.person_matte import NET_PX, compiled
 from streamtoon.types import U8
 
 
 class PersonMask:
-    """RGB picture -> where the person is, by MediaPipe's selfie segmentation."""
+    """RGB picture -> where the person is, by the network of ``PersonMatte`` without what it does besides."""
 
     def __init__(self) -> None:
-        from mediapipe.tasks.python import vision
-
-        buffer = face_models.path("selfie_segmentation.tflite").read_bytes()
-        settings = vision.ImageSegmenterOptions(base_options=options(buffer), output_confidence_masks=True)
-        with quiet():
-            self._segmenter = vision.ImageSegmenter.create_from_options(settings)
-            self._segmenter.segment(image(BLANK))
+        """Compile it for one thread. Raises ModelError where its file is damaged."""
+        self._request: Any = compiled(threads=1)
 
     def __call__(self, picture: U8) -> U8:
         """(h, w, 3) uint8 RGB -> (h, w) uint8, 255 on the person."""
-        mask = np.squeeze(self._segmenter.segment(image(picture)).confidence_masks[0].numpy_view())
+        self._request.infer([cv2.resize(picture, (NET_PX, NET_PX))[None]])
+        mask = cv2.resize(self._request.get_output_tensor(0).data, picture.shape[1::-1])
         return np.asarray(mask * 255 + 0.5, np.uint8)
 
     def close(self) -> None:
-        """Free the segmenter."""
-        with quiet():
-            self._segmenter.close()
+        """Free the network."""
+        self._request = None

@@ -6,8 +6,7 @@ import math
 from pathlib import Path
 from typing import Final
 
-import openvino
-
+from engines import libraries
 from streamtoon.errors import UsageError
 from streamtoon.pipeline.picture import drawn_size
 from streamtoon.types import Style
@@ -32,7 +31,7 @@ def check_memory(file: Path, style: Style) -> int:
 def _check_shape(file: Path, h: int, w: int) -> int:
     """Bytes for one picture of that shape."""
     try:
-        model = openvino.Core().read_model(file)
+        model = libraries.openvino().Core().read_model(file)
         model.reshape([1, h, w, 3])
     except (RuntimeError, ValueError, MemoryError):
         raise UsageError(f"the sizes in {file.name} do not fit together; export the style again") from None
