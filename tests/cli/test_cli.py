@@ -152,7 +152,7 @@ def test_private_never_shows_a_faceless_frame(tmp_path):
 
 def test_models_are_listed(capsys):
     assert main(["models", "fetch"]) == 0
-    assert capsys.readouterr().out.count("ready ") == 4
+    assert capsys.readouterr().out.count("ready ") == 3
 
 
 def test_demo(tmp_path, capsys, monkeypatch):

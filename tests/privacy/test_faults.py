@@ -181,10 +181,11 @@ BACKGROUNDS = ["paper", "keep", "blur"]
 
 def test_switching_the_style_while_it_runs(style):
     first, second = Ink(), Ink()
+    new = Toon(style, second, private=True)
 
     def switch(live):
         time.sleep(1)
-        live.switch(Toon(style, second, private=True))
+        live.switch(new)
 
     pictures, _ = run(style, paced(CLIP), first, during=switch)
     check(pictures)
@@ -197,10 +198,11 @@ def test_switching_the_style_while_it_runs(style):
 @pytest.mark.parametrize("background", BACKGROUNDS)
 def test_switching_to_a_style_that_fails(style, background):
     bad = Ink(lambda count, drawn: (zeros if count % 2 else echoes)(count + GOOD_CALLS, drawn))
+    new = Toon(style, bad, private=True, background=background)
 
     def switch(live):
         time.sleep(1)
-        live.switch(Toon(style, bad, private=True, background=background))
+        live.switch(new)
 
     pictures, _ = run(style, paced(CLIP), during=switch, background=background)
     check(pictures)
