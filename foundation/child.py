@@ -28,7 +28,7 @@ from foundation.errors import ChildError, StreamtoonError
 Tell = Callable[[Any], None]
 
 POLL_S: Final = 0.05  # how often a wait looks whether it was cancelled
-EXIT_S: Final = 1.0  # from the end of what it tells to the end of the process
+EXIT_S: Final = 5.0  # from the end of what it tells to the end of the process
 LAST_WORDS_BYTES: Final = 4000  # of stderr that are kept
 FIRST_OUT_OF_MEMORY: Final = "1000"  # Linux ends the process with the highest oom_score_adj first
 

@@ -108,8 +108,14 @@ def test_uploads_that_are_too_large_leave_nothing(bare):
     two = FORM.replace(b"--x--\r\n", b"") % bytes(600_000) + FORM % bytes(600_000)  # each of them would be taken
     before = bare.files()
     for body in (FORM % bytes(3_000_000), two):
-        with pytest.raises(OSError, match="413"):
-            ask(bare, "/gradio_api/upload", body, KIND)
+        said = ""
+        for _ in range(3):  # where the server stops reading at a bad moment, the client never sees the answer
+            with pytest.raises(OSError, match=r"413|timed out") as refused:
+                ask(bare, "/gradio_api/upload", body, KIND)
+            said = str(refused.value)
+            if "413" in said:
+                break
+        assert "413" in said
     assert bare.files() == before
 
 
