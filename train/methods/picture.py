@@ -69,17 +69,17 @@ class Args(loop.Args):
     """steps up to it"""
     weight_decay: float = 1e-4
     """AdamW's"""
-    edges: float = 1.5
+    edges: float = 1.0
     """weight of the luma's gradients"""
-    similar: float = 0.2
+    similar: float = 0.5
     """weight of 1 - SSIM"""
     tone: float = 0.5
     """weight of the luma's means over 2, 4 and 8 px, each"""
     colour: float = 1.5
     """weight of the chroma's L1; 0 where drawings are grey"""
-    bold: float = 1.6
+    bold: float = 2.0
     """how much more luma costs that is too light than luma that is too dark, 1 is neither"""
-    still: float = 0.5
+    still: float = 0.3
     """weight of the difference of two drawings of the same, seen twice"""
     ema: float = 0.999
     """decay of the moving average of the weights"""
