@@ -7,7 +7,7 @@ import pytest
 
 from foundation.scheduling import scheduling_kept
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root may be urgent")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a thread be urgent")
 
 
 def policies():
@@ -17,7 +17,10 @@ def policies():
 def test_urgent_threads_become_ordinary_again():
     before, done = policies(), threading.Event()
     with scheduling_kept():
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        except PermissionError:
+            pytest.skip("this user may not be urgent")
         thread = threading.Thread(target=done.wait)
         thread.start()
         assert os.SCHED_FIFO in policies()
