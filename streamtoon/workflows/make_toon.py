@@ -42,7 +42,7 @@ def make_toon(
     style         a shipped style's name, a style folder's path, or a Style that is loaded already
     engine        "auto" or an engine's name, with or without an option: "tensorrt:int8"
     threads       the CPU threads a workflow may use; None for one a core
-    workload      "film": drawing gets half the threads, the rest read, find and code; "still" and "live": it gets all.
+    workload      "film": drawing heads gets half the threads, the rest read, find and code; otherwise it gets all.
                   "live" also steadies the crops and their drawings from frame to frame; of a picture style "film"
                   does so too
     start_on_cpu  "auto" draws on the CPU at once and changes to a faster engine when that one is ready
@@ -64,8 +64,8 @@ def make_toon(
     if region == "person" and not chosen.whole_picture:
         raise UsageError(f"the style {chosen.name} draws heads; region person needs a style that draws whole pictures")
     total = available_cores() if threads is None else threads
-    # a film keeps every core busy with reading, finding and coding as well: threads that wait for one only spin
-    drawing = max(1, total // 2) if workload == "film" else total
+    # a film of heads keeps every core busy with reading, finding, coding as well: threads that wait for one only spin
+    drawing = max(1, total // 2) if workload == "film" and not chosen.whole_picture else total
     load = engine_choice.live if start_on_cpu else engine_choice.load
     return Toon(
         chosen,

@@ -30,6 +30,11 @@ def test_a_film_leaves_half_the_threads_to_reading_and_coding(monkeypatch, given
     assert given == [drawing]
 
 
+def test_a_film_of_whole_pictures_is_drawn_by_all(given, picture_style):
+    make_toon(picture_style, engine="echo", threads=4).close()
+    assert given == [4]
+
+
 def test_a_loaded_style_is_taken_as_it_is(style):
     with make_toon(style, engine="echo", threads=1) as by_style:
         assert by_style.style is style
