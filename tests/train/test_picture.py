@@ -114,7 +114,7 @@ def args(tmp_path, monkeypatch):
 
 
 def test_a_few_steps_lower_the_loss(args):
-    run = method.train(replace(args, lr=5e-3, follows=False))
+    run = method.train(replace(args, lr=5e-3, light=0.3))
     assert run.history[-1]["total"] < 0.9 * run.history[0]["total"]
     names = sorted(p.name for p in args.out.iterdir())
     assert names == ["best.safetensors", "checkpoint.pt", "history.json", "report.html", "sheets"]

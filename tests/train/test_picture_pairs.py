@@ -12,6 +12,7 @@ from foundation.errors import UsageError
 from train import teachers
 from train.__main__ import main
 from train.data import picture_pairs
+from train.data.walls import COUNT
 from train.teachers import _filters as filters
 from train.teachers import _flow as flows
 from train.teachers import comic, line
@@ -116,11 +117,14 @@ def run(photos, out, *more):
 def test_pairs_are_made_told_of_read_and_kept(photos, tmp_path, capsys):
     out = tmp_path / "pairs"
     assert run(photos, out) == 0
-    assert sorted(f.relative_to(out).as_posix() for f in out.rglob("*.npy")) == ["train/0-0.npy", "val/1-0.npy"]
+    made = sorted(f.relative_to(out).as_posix() for f in out.rglob("*.npy"))
+    assert [name for name in made if "wall-" not in name] == ["train/0-0.npy", "val/1-0.npy"]
+    assert len(made) == 2 + COUNT
     note = json.loads((out / "pairs.json").read_text())
     assert note["counts"] == {"train": 1, "val": 1}
     assert note["unreadable"] == ["broken.png"]
-    [(photo, drawing)] = picture_pairs.load(out, "train")
+    (photo, drawing), *bare = picture_pairs.load(out, "train")
+    assert sum(not np.ptp(wall, axis=(0, 1)).any() for wall, _ in bare) >= COUNT // 2  # of one colour
     assert photo.shape == drawing.shape
     assert photo.shape in {(32, 64, 3), (32, 80, 3)}  # 48 x 96 made 32 to 48 high, cut to multiples of 16
     assert np.array_equal(drawing, comic.draw(np.array(photo)))

@@ -117,7 +117,10 @@ def tab(page, name):
 def start(page):
     """Press Start and wait for pictures."""
     page.click("#live-start")
-    page.wait_for_selector('.stage[data-state="live"]', timeout=PATIENCE)
+    page.wait_for_selector('.stage:not([data-state="idle"])', timeout=PATIENCE)
+    page.wait_for_selector('.stage:not([data-state="wait"])', timeout=PATIENCE)
+    state = page.locator(".stage").get_attribute("data-state")
+    assert state == "live", page.inner_text("#live-notice")
     page.wait_for_function("document.getElementById('live-video').videoWidth > 0", timeout=PATIENCE)
     page.wait_for_function("document.getElementById('live-state').textContent === 'drawn'", timeout=PATIENCE)
 

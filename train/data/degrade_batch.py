@@ -22,6 +22,7 @@ JPEG_STEPS: Final = (
     (49, 64, 78, 87, 103, 121, 120, 101), (72, 92, 95, 98, 112, 100, 103, 99),
 )  # fmt: skip
 MAX_NOISE: Final = 0.04  # standard deviation at the network's input, 0..1
+MAX_HAZE: Final = 0.2
 GOOD_CAMERAS: Final = 0.4  # part of the pictures that are sharp and clean: bad ones alone teach lines that are too weak
 
 
@@ -70,9 +71,9 @@ def relight(dice: Dice, pictures: Tensor, strength: float) -> Tensor:
     return (grey + (x - grey) * (1 - strength * dice.sometimes(0.25, 1.0))).clamp(0, 1)
 
 
-def haze(dice: Dice, x: Tensor) -> Tensor:
+def haze(dice: Dice, x: Tensor, most: float) -> Tensor:
     """Less contrast, as behind a dirty lens or against the light."""
-    much = dice.sometimes(0.3, 0.2)
+    much = dice.sometimes(0.3, most)
     return x * (1 - much) + much * dice.uniform(0.2, 0.9)
 
 
@@ -114,9 +115,9 @@ def _rounded(planes: Tensor, step: Tensor) -> Tensor:
 def degrade(dice: Dice, photos: Tensor, light: float) -> Tensor:
     """(N, 3, 2h, 2w) clean RGB 0..1, 2h and 2w multiples of 32 -> (N, 3, h, w) as a camera sends it, of 8 bits.
 
-    ``light``: how far the photo's light may be off without the drawing's following it (see ``relight``).
+    ``light``: how far its light is off, from what the drawing shows (see ``relight``).
     """
     good = dice.uniform(0, 1) < GOOD_CAMERAS
     x = half_size(torch.where(good, photos, soften(dice, photos)))
-    x = haze(dice, relight(dice, x, light))
+    x = haze(dice, relight(dice, x, light), min(light, MAX_HAZE))
     return (torch.where(good, x, compress(dice, grain(dice, x))).clamp(0, 1) * 255).round() / 255

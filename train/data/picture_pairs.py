@@ -1,9 +1,10 @@
 """Photos -> whole pictures and what a teacher draws of them, on disk.
 
 ``OUT/{train,val}/NAME-K.npy``: (2, h, w, 3) uint8, a photo and its drawing at the K-th of the scales; both sides are
-multiples of 16. ``OUT/pairs.json``: what they were made with, and how many there are. Who is held out goes by the
-file's name as everywhere (photo_files.py); the test split is not drawn. Each picture has its own seed: the files
-are the same on every run. Those that are there already are kept: a run that was stopped goes on.
+multiples of 16. ``OUT/train/wall-N.npy``: the same of a wall (walls.py). ``OUT/pairs.json``: what they were made with,
+and how many there are. Who is held out goes by the file's name as everywhere (photo_files.py); the test split is not
+drawn. Each picture has its own seed: the files are the same on every run. Those that are there already are kept: a run
+that was stopped goes on.
 On a GPU threads share it, elsewhere there is a process a core.
 """
 
@@ -35,6 +36,7 @@ from streamtoon.types import U8
 from train import teachers
 from train.data import photo_files
 from train.data.processes import processes
+from train.data.walls import walls
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,8 @@ def picture_pairs(args: Args) -> None:
     counts = Counter(job[1].parent.name for job in jobs if job[1].is_file())
     if not counts:
         raise UsageError("none of the photos could be read as a picture")
+    for n, wall in enumerate(walls(args.seed)):
+        _write_pair(args.out / "train" / f"wall-{n}.npy", wall, draw)
     wanted = _settings(args, draw) | {"counts": dict(counts), "unreadable": sorted(set(unreadable))}
     files.write_text(args.out / "pairs.json", json.dumps(wanted, indent=1))
     log.info("%s -> %s", ", ".join(f"{n} pictures to {split} with" for split, n in counts.items()), args.out)
@@ -184,10 +188,14 @@ def _make(teacher: str, job: Job) -> bool:
     if picture is None or min(picture.shape[:2]) < STEP:
         return False
     picture = sized(picture, np.random.default_rng(seed).uniform(*size))
-    stream = io.BytesIO()
-    np.save(stream, np.stack([picture, teachers.load(teacher, whole_picture=True)(picture, None, None)]))
-    files.write(out, stream.getvalue())
+    _write_pair(out, picture, teachers.load(teacher, whole_picture=True))
     return True
+
+
+def _write_pair(out: Path, picture: U8, draw: teachers.Draw) -> None:
+    stream = io.BytesIO()
+    np.save(stream, np.stack([picture, draw(picture, None, None)]))
+    files.write(out, stream.getvalue())
 
 
 def sized(picture: U8, short: float) -> U8:

@@ -26,15 +26,13 @@ from foundation.errors import UsageError
 from streamtoon.types import U8
 from train import networks
 from train.data import batches, picture_pairs
-from train.data.degrade_batch import Dice, degrade, relight
+from train.data.degrade_batch import Dice, degrade
 from train.evaluation import metrics
 from train.methods import paired
 from train.networks import picture
 from train.run import checkpoint, loop, sample_sheet
 
 SHIFT: Final = 16  # px, at the drawn size, by which the second look at a crop is moved at most
-LIGHT: Final = 0.15  # strength by which a camera changes the light (degrade_batch.relight): a net cannot know it
-ROOM: Final = 0.35  # strength by which photo and drawing change it together; more would move where lines begin
 EXTREME: Final = 0.02  # nearer to black or white is black or white
 BEYOND: Final = 0.08  # how far beyond them luma may go
 SMALL: Final = 0.06  # difference of luma that nearly nobody sees
@@ -51,8 +49,8 @@ class Args(loop.Args):
     """folder that `picture-pairs` wrote"""
     net: str = "picture24"
     """picture24, picture16 or picture32"""
-    follows: bool = True
-    """a darker or tinted photo gives a darker or tinted drawing; not for lines on paper"""
+    light: float = 0.06
+    """how far a camera's light is off, 1 is any room; a net that draws tones cannot know it: more for lines on paper"""
     init: Path | None = None
     """checkpoint to start the weights from"""
     steps: int = 100_000
@@ -170,14 +168,12 @@ class Run(loop.Run):
         turned = dice.uniform(0, 1) < 0.5
         both = torch.cat([photos, drawings], dim=2)
         both = torch.where(turned, both.flip(3), both)
-        if args.follows:
-            both = relight(dice, both, ROOM)
         photos, drawings = both.chunk(2, dim=2)
         looks = rng.integers(0, SHIFT + 1, (2, 2)).tolist()
         photos, drawings = (
             torch.cat([x[:, :, y : y + args.crop, x0 : x0 + args.crop] for y, x0 in looks]) for x in (photos, drawings)
         )
-        seen = degrade(Dice(len(photos), self.device), photos, LIGHT if args.follows else 2 * LIGHT)
+        seen = degrade(Dice(len(photos), self.device), photos, args.light)
         luma, chroma = self.draw(self.net, seen)
         terms = losses((luma, chroma), picture.to_planes(drawings), args)
         moved = looks[1][0] - looks[0][0], looks[1][1] - looks[0][1]
@@ -208,7 +204,7 @@ class Run(loop.Run):
     def validate(self) -> dict[str, float]:
         """PSNR and SSIM of the luma of people not trained on, through a bad camera; flicker of two such looks."""
         photos, drawings = self.held(HELD_OUT)
-        twice = degrade(self.dice(2 * len(photos)), torch.cat([photos, photos]), LIGHT)
+        twice = degrade(self.dice(2 * len(photos)), torch.cat([photos, photos]), self.args.light)
         luma = torch.cat([self.average(part)[0] for part in torch.split(twice, 8)]).clamp(0, 1)
         out, target = luma[: len(photos)], picture.to_planes(drawings)[0]
         return {
@@ -220,7 +216,7 @@ class Run(loop.Run):
     def sheet(self) -> U8:
         """Held-out people: photo, teacher, net of the photo, photo through a bad camera, net of that."""
         photos, drawings = self.held(SHOWN)
-        clean, bad = F.avg_pool2d(photos, 2), degrade(self.dice(len(photos)), photos, LIGHT)
+        clean, bad = F.avg_pool2d(photos, 2), degrade(self.dice(len(photos)), photos, self.args.light)
         rows = [
             photos, drawings, picture.to_rgb(*self.average(clean)), F.interpolate(bad, scale_factor=2.0),
             picture.to_rgb(*self.average(bad)),

@@ -6,6 +6,7 @@ Each detector gives a figure and a limit; export refuses a style that is above o
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Final
 
@@ -21,14 +22,19 @@ ARTEFACT_LIMITS: Final = {
     "checkerboard": 1e-3,  # part of the squared range at the two highest frequencies, on flat pictures
     "border": 0.25,  # how much the outermost 4 px differ from the next 8, in parts of the range, on flat pictures
     "droplets": 0.03,  # part of the picture in small blobs that stand out by 6 robust standard deviations
+    "blots": 0.6,  # farthest pixel of a flat colour's drawing, in parts of the range; of whole pictures
     "colour_cast": 0.15,  # mean colour difference of a grey picture's drawing, in parts of the range
     "collapse": 0.05,  # 0 where drawings of different pictures differ at all, 1 where they are one drawing
     "hidden_code": 0.5,  # part of the way back that noise of 2 levels destroys
 }
+COLOUR_LEVELS: Final = (4, 80, 160, 252)  # of red, green and blue: a photo seldom has a wall of bright yellow, films do
 
 
-def find(draw: Draw, photos: U8, back: Draw | None = None) -> dict[str, float]:
-    """Every figure for a network; ``photos`` (N, h, w, 3), N from 2 to 8; ``back`` is the other direction, if any."""
+def find(draw: Draw, photos: U8, back: Draw | None = None, *, flat_stays_flat: bool = False) -> dict[str, float]:
+    """Every figure for a network; ``photos`` (N, h, w, 3), N from 2 to 8; ``back`` is the other direction, if any.
+
+    ``flat_stays_flat``: what is of one colour is drawn in one, as networks of whole pictures do.
+    """
     size = photos.shape[1]
     flats = np.stack([np.full((size, size, 3), value, np.uint8) for value in (30, 128, 220)])
     plain, drawn = unit(draw(flats)), unit(draw(photos))
@@ -39,6 +45,9 @@ def find(draw: Draw, photos: U8, back: Draw | None = None) -> dict[str, float]:
         "colour_cast": max(colour_cast(p) for p in plain),
         "collapse": collapse(unit(photos), drawn),
     }
+    if flat_stays_flat:
+        colours = [np.full((1, size, size, 3), c, np.uint8) for c in itertools.product(COLOUR_LEVELS, repeat=3)]
+        found["blots"] = max(blots(unit(draw(colour))[0]) for colour in colours)
     return found if back is None else found | {"hidden_code": hidden_code(draw, back, photos)}
 
 
@@ -74,6 +83,11 @@ def droplets(picture: Floats) -> float:
     off = cv2.GaussianBlur(grey - around, (0, 0), 1.5)
     scale = 1.4826 * float(np.median(np.abs(off))) + 0.02
     return float((np.abs(off) > 6 * scale).mean())
+
+
+def blots(picture: Floats) -> float:
+    """Largest difference of a pixel from the colour that most of a flat picture's drawing has."""
+    return float(np.abs(picture - np.median(picture, axis=(0, 1))).max())
 
 
 def colour_cast(picture: Floats) -> float:

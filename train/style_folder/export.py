@@ -182,7 +182,8 @@ def artefacts_of(state: dict[str, Any], args: Args) -> dict[str, float]:
 
     other = replace(args, direction="to-photo" if args.direction == "to-drawing" else "to-drawing")
     back = drawer(other) if "ema_back" in state else None
-    return artefacts.find(drawer(args), trial(size_of(state, args), 4), back)
+    whole = isinstance(deploy(state, args), DeployedPlanes)
+    return artefacts.find(drawer(args), trial(size_of(state, args), 4), back, flat_stays_flat=whole)
 
 
 def card(state: dict[str, Any], args: Args, name: str, made: dict[str, bytes]) -> dict[str, Any]:

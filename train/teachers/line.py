@@ -36,12 +36,12 @@ def draw(image: U8, mask: U8 | None = None, contours: Contours | None = None) ->
     return filters.to_picture((1 - wash(filters.grey(patches))) * (1 - ink))
 
 
-def lines(light: Tensor, field: Flow) -> Tensor:
-    """(h, w) lightness 0..1 -> the lines' darkness, 0..1."""
+def lines(light: Tensor, field: Flow, unit: float = UNIT) -> Tensor:
+    """(h, w) lightness 0..1 -> the lines' darkness, 0..1; ``unit``: px."""
     bright = (light + 0.06).log()
-    local = PAPER + 0.45 * (bright - filters.blur(bright, 8 * UNIT)).clamp(-1.2, 0.4)
-    edge = along(difference(local, field, 0.8 * UNIT, 22), field, 3.5 * UNIT)
-    crowd = filters.blur(torch.tanh(8 * (THRESHOLD - edge)).clamp(0, 1), 10 * UNIT)
+    local = PAPER + 0.45 * (bright - filters.blur(bright, 8 * unit)).clamp(-1.2, 0.4)
+    edge = along(difference(local, field, 0.8 * unit, 22), field, 3.5 * unit)
+    crowd = filters.blur(torch.tanh(8 * (THRESHOLD - edge)).clamp(0, 1), 10 * unit)
     return torch.tanh(8 * (THRESHOLD - 1.8 * (crowd - 0.13).clamp(0, 0.4) - edge)).clamp(0, 1)
 
 

@@ -1,7 +1,7 @@
 // The page's side of Live: asks for the camera, offers it to the server, shows what comes back.
 window.streamtoon = window.streamtoon || {};
 (() => {
-  const TRY = 10000; // ms until a connection that does not come about is given up
+  const TRY = 20000; // ms until a connection that does not come about is given up
   let camera = null, peer = null, timer = null, mirrored = true;
   const $ = (id) => document.getElementById(id);
   const stage = () => document.querySelector(".stage");
