@@ -7,6 +7,7 @@ for one, is a segmentation fault (OpenVINO 2026.4).
 
 from __future__ import annotations
 
+import functools
 import threading
 from pathlib import Path
 from typing import Any, Literal
@@ -52,9 +53,17 @@ def read_model(file: Path, framework: Literal["ONNX", "tflite"] = "ONNX") -> Any
 
 
 def face_network(tflite: Path) -> Any:
-    """One of the small networks that look at faces, in float32 on one thread: an ``openvino.InferRequest``."""
+    """One of the small networks that look at faces, in float32 on one thread: an ``openvino.InferRequest``.
+
+    Compiled once in a process: it takes longer than drawing a picture, and every Start of the page asks for three.
+    """
+    return _compiled(tflite).create_infer_request()
+
+
+@functools.cache
+def _compiled(tflite: Path) -> Any:
     config = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    return core().compile_model(read_model(tflite, "tflite"), "CPU", config).create_infer_request()
+    return core().compile_model(read_model(tflite, "tflite"), "CPU", config)
 
 
 def _unreadable(file: Path, framework: str) -> EngineError:
