@@ -63,6 +63,8 @@ def make_toon(
     region = region or default_region(chosen, people_alone=people_alone)
     if region == "person" and not chosen.whole_picture:
         raise UsageError(f"the style {chosen.name} draws heads; region person needs a style that draws whole pictures")
+    if region == "frame" and not private and not (background is None or str(background) in {"keep", "draw"}):
+        log.warning("region frame draws everything, so a background shows nowhere; choose the region person for it")
     total = available_cores() if threads is None else threads
     # a film of heads keeps every core busy with reading, finding, coding as well: threads that wait for one only spin
     drawing = max(1, total // 2) if workload == "film" and not chosen.whole_picture else total

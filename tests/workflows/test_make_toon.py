@@ -1,5 +1,6 @@
 """make_toon: how many threads draw, what a style's name may be, and what is refused before anything is loaded."""
 
+import numpy as np
 import pytest
 
 from engines.runtimes import echo
@@ -77,3 +78,11 @@ def test_none_is_always_right():
 def test_a_picture_style_draws_people_where_the_room_is_nobodys_business(picture_style, options, region, background):
     with make_toon(picture_style, engine="echo", threads=1, **options) as toon:
         assert (toon.region, toon.background) == (region, background)
+
+
+@pytest.mark.parametrize(
+    ("background", "told"), [("paper", True), (np.zeros((4, 4, 3), np.uint8), True), ("keep", False), (None, False)]
+)
+def test_a_background_that_shows_nowhere_is_told(picture_style, background, told, caplog):
+    make_toon(picture_style, engine="echo", threads=1, region="frame", background=background).close()
+    assert ("a background shows nowhere" in caplog.text) == told
