@@ -154,8 +154,8 @@ class Run(loop.Run):
             for group in optimiser.param_groups:
                 group["lr"] = rate * min(1.0, 2 * (1 - done))  # constant, then straight down to zero
         if args.compact and done > 0.8:
-            freeze_statistics(self.draw)
-            freeze_statistics(self.photo)
+            munet.freeze_statistics(self.draw)
+            munet.freeze_statistics(self.photo)
         cycle, clip = interpolated(args.cycle, args.cycle_end, done), 1.0 if args.compact else None
         identity = cycle * interpolated(args.identity, args.identity_end, done)
         for discriminator in (self.drawing_discriminator, self.photo_discriminator):
@@ -253,13 +253,6 @@ def blurred(x: Tensor) -> Tensor:
     """(N, 3, h, w) RGB -> (N, 1, h', w') luma (BT.601) over 16 px, every 8 px."""
     weights = torch.tensor([0.299, 0.587, 0.114], device=x.device).view(1, 3, 1, 1)
     return F.avg_pool2d((x * weights).sum(dim=1, keepdim=True), 16, 8)
-
-
-def freeze_statistics(net: nn.Module) -> None:
-    """Freeze BatchNorm's statistics, so that what is trained last is what is deployed."""
-    for layer in net.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.eval()
 
 
 def begin(args: Args) -> Run:

@@ -29,9 +29,12 @@ from train.data import batches, picture_pairs
 from train.data.degrade_batch import Dice, degrade
 from train.evaluation import metrics
 from train.methods import paired
-from train.networks import picture
+from train.networks import munet, picture
 from train.run import checkpoint, loop, sample_sheet
 
+FREE: Final = (
+    1000  # steps until BatchNorm's statistics are frozen: with each batch's own a net draws bolder than without
+)
 SHIFT: Final = 16  # px, at the drawn size, by which the second look at a crop is moved at most
 EXTREME: Final = 0.02  # nearer to black or white is black or white
 BEYOND: Final = 0.08  # how far beyond them luma may go
@@ -160,6 +163,8 @@ class Run(loop.Run):
     def update(self, batch: list[int]) -> dict[str, Tensor]:
         """One optimiser step on crops of these pictures; returns the terms of the loss."""
         args, rng = self.args, np.random.default_rng([self.args.seed, self.rank, self.step])
+        if args.init is not None or self.step >= FREE:
+            munet.freeze_statistics(self.net)
         for group in self.optimiser.param_groups:
             group["lr"] = paired.learning_rate(self.step, self.progress(), args)
         places = [(self.pairs[n], rng.random(2)) for n in batch]

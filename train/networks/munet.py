@@ -120,3 +120,10 @@ def matte(logits: Tensor) -> Tensor:
 def picture(logits: Tensor) -> Tensor:
     """(N, 3, h, w) logits -> (N, 3, h, w) RGB in [-1, 1]."""
     return torch.tanh(logits)
+
+
+def freeze_statistics(net: nn.Module) -> None:
+    """Freeze BatchNorm's statistics, so that what is trained last is what is deployed."""
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eval()
