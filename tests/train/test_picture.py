@@ -142,6 +142,19 @@ def test_resumed_equals_uninterrupted(args, tmp_path):
         assert torch.equal(weight, resumed.average.state_dict()[name]), name
 
 
+def test_a_net_that_begins_with_weights_keeps_its_statistics(args, tmp_path):
+    """Also when the run is gone on with, though the file it began with may be gone."""
+    first = method.train(replace(args, steps=2, every=2))
+    more = replace(args, out=tmp_path / "more", init=args.out / "best.safetensors", steps=2, every=2)
+    method.train(more)
+    (args.out / "best.safetensors").unlink()
+    run = method.train(replace(more, init=None, resume=True, steps=3))
+    began, now = first.average.state_dict(), run.net.state_dict()
+    statistics = [name for name in began if name.endswith("running_mean")]
+    assert all(torch.equal(began[name], now[name]) for name in statistics)
+    assert not torch.equal(began["head.weight"], now["head.weight"])
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [({"net": "munet24"}, "choose from picture24"), ({"crop": 100}, "multiple of 32"), ({"batch": 0}, "above 0")],

@@ -135,7 +135,7 @@ class Run(loop.Run):
         self.pairs, self.held_out = (self.read(split) for split in ("train", "val"))
         torch.manual_seed(args.seed)
         net: Any = networks.build(args.net)
-        if args.init is not None:
+        if args.init is not None and not args.resume:
             loop.start(net, checkpoint.load(args.init)["ema"], args.init)
         self.net = net.to(self.device, memory_format=torch.channels_last)
         self.average = loop.averaged(self.net)
@@ -243,7 +243,7 @@ def cut(places: list[tuple[Picture, Any]], side: int) -> tuple[Tensor, Tensor]:
 
 def begin(args: Args) -> Run:
     """A new run, or the one in OUT where --resume says so. Raises UsageError where the arguments cannot work."""
-    args, state = loop.resumed(args, "picture", {"pairs", "init", "steps"})
+    args, state = loop.resumed(args, "picture", {"pairs", "steps"})
     if args.net not in networks.PICTURE_WIDTHS:
         raise UsageError(f"there is no net {args.net!r}; choose from {', '.join(networks.PICTURE_WIDTHS)}")
     loop.check(args, steps=args.steps, batch=args.batch, crop=args.crop)
