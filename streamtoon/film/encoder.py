@@ -34,8 +34,8 @@ DEFAULTS: Final = {  # what each encoder is told when nobody says otherwise
     "mjpeg": {"strict": "unofficial"},  # takes the range films have
     "libvpx-vp9": {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
 }
-LARGE_PX: Final = 2560 * 1440  # x264 keeps every frame that it looks ahead to: at 4K 25 MB each, of larger frames fewer
-X264_LARGE: Final = {"x264-params": "rc-lookahead=3:sync-lookahead=0"}
+LARGE_PX: Final = 2560 * 1440  # of larger frames x264 keeps fewer at a time: they take 25 MB each at 4K
+X264_LARGE: Final = {"x264-params": "rc-lookahead=2:sync-lookahead=0:bframes=2:sliced-threads=1"}
 BITS_PER_PIXEL: Final = Fraction(1, 4)  # for encoders that know no constant rate factor
 PRESET_NAMED: Final = ("libx264", "libx265")
 PRESETS: Final = (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Final, Self
 
-QUEUED_FRAMES: Final = 2  # at most between two stages: memory stays constant
+QUEUED_FRAMES: Final = 1  # at most between two stages: memory stays constant
 
 _END: Final = object()
 
