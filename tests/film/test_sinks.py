@@ -285,7 +285,7 @@ def test_held_pictures_are_written_like_any_other(tmp_path):
     assert films.same(found, [frames[0].planes] * 2)
 
 
-@pytest.mark.parametrize(("size", "lookahead"), [((64, 48), "rc_lookahead=10"), ((2576, 1440), "rc_lookahead=3")])
+@pytest.mark.parametrize(("size", "lookahead"), [((64, 48), "rc_lookahead=10"), ((2576, 1440), "rc_lookahead=2")])
 def test_x264_holds_few_frames_where_they_are_large(tmp_path, size, lookahead):
     """It writes its settings into the film."""
     with sinks.open(str(tmp_path / "a.mkv"), sinks.Options()) as send:
