@@ -19,6 +19,8 @@ from train.data.degrade_batch import Dice
 from train.methods import picture as method
 from train.networks import picture
 from train.run import checkpoint
+from train.style_folder.deployed import DeployedPlanes
+from train.tones import LEFT, stepped
 
 
 def test_a_net_that_has_learned_nothing_enlarges():
@@ -97,6 +99,26 @@ def test_a_missing_stroke_costs_more_than_one_too_many(tmp_path):
     grey, none = torch.full((1, 1, 8, 8), 0.5), torch.zeros(1, 2, 4, 4)
     light, dark = (float(method.losses((grey + by, none), (grey, none), args)["pixel"]) for by in (0.1, -0.1))
     assert (light, dark) == pytest.approx((0.28 / 3, 0.14 / 3))  # 0.1, less half of SMALL
+
+
+def test_few_tones():
+    luma = torch.linspace(0, 1, 601, dtype=torch.float64).requires_grad_()
+    drawn = stepped(luma, 7)
+    drawn.sum().backward()
+    assert torch.allclose(drawn[::50], luma[::50])  # the tones themselves, and what is half way between two
+    assert (luma.grad > 0).all()
+    assert luma.grad[100] == pytest.approx(LEFT)
+    assert float((drawn - luma).detach().abs().max()) < 1 / 12
+    assert torch.allclose(stepped(255 * luma, 7, 255), 255 * drawn)
+    assert stepped(luma, 0) is luma
+
+
+def test_a_net_of_few_tones_draws_in_them(args):
+    run = method.begin(replace(args, tones=2))
+    seen = torch.rand(1, 3, 32, 32)
+    assert torch.equal(run.draw(run.net, seen)[0], stepped(run.net(seen)[0], 2))
+    planes = DeployedPlanes(run.net, tones=2)(torch.full((1, 16, 16, 3), 60, dtype=torch.uint8))
+    assert int(planes[0, 8, 8]) == round(LEFT * 60)
 
 
 @pytest.fixture

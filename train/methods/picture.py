@@ -31,6 +31,7 @@ from train.evaluation import metrics
 from train.methods import paired
 from train.networks import munet, picture
 from train.run import checkpoint, loop, sample_sheet
+from train.tones import stepped
 
 FREE: Final = (
     1000  # steps until BatchNorm's statistics are frozen: with each batch's own a net draws bolder than without
@@ -54,6 +55,8 @@ class Args(loop.Args):
     """picture24, picture16 or picture32"""
     light: float = 0.06
     """how far a camera's light is off, 1 is any room; a net that draws tones cannot know it: more for lines on paper"""
+    tones: int = 0
+    """draw luma in so many tones, those of the teacher (`comic`: 7); 0: in all of them"""
     init: Path | None = None
     """checkpoint to start the weights from"""
     steps: int = 100_000
@@ -194,7 +197,7 @@ class Run(loop.Run):
         """The planes a network draws of (N, 3, h, w), float32."""
         with self.autocast():
             luma, chroma = net(seen.contiguous(memory_format=torch.channels_last))
-        return luma.float(), chroma.float()
+        return stepped(luma.float(), self.args.tones), chroma.float()
 
     def held(self, count: int) -> tuple[Tensor, Tensor]:
         """The middles of held-out photos and drawings, (N, 3, crop, crop) 0..1."""
@@ -210,7 +213,7 @@ class Run(loop.Run):
         """PSNR and SSIM of the luma of people not trained on, through a bad camera; flicker of two such looks."""
         photos, drawings = self.held(HELD_OUT)
         twice = degrade(self.dice(2 * len(photos)), torch.cat([photos, photos]), self.args.light)
-        luma = torch.cat([self.average(part)[0] for part in torch.split(twice, 8)]).clamp(0, 1)
+        luma = torch.cat([self.draw(self.average, part)[0] for part in torch.split(twice, 8)]).clamp(0, 1)
         out, target = luma[: len(photos)], picture.to_planes(drawings)[0]
         return {
             "psnr": metrics.psnr(out, target), "ssim": metrics.ssim(out, target),
@@ -223,8 +226,8 @@ class Run(loop.Run):
         photos, drawings = self.held(SHOWN)
         clean, bad = F.avg_pool2d(photos, 2), degrade(self.dice(len(photos)), photos, self.args.light)
         rows = [
-            photos, drawings, picture.to_rgb(*self.average(clean)), F.interpolate(bad, scale_factor=2.0),
-            picture.to_rgb(*self.average(bad)),
+            photos, drawings, picture.to_rgb(*self.draw(self.average, clean)), F.interpolate(bad, scale_factor=2.0),
+            picture.to_rgb(*self.draw(self.average, bad)),
         ]  # fmt: skip
         return sample_sheet.tile([sample_sheet.to_u8(row * 2 - 1) for row in rows])
 

@@ -14,6 +14,7 @@ from streamtoon.types import U8
 from train.networks import munet, picture
 from train.networks.munet import DRAWING_HEAD, MATTE_HEAD, MUNet
 from train.networks.picture import PictureNet
+from train.tones import stepped
 
 Colour = tuple[int, int, int]
 
@@ -39,11 +40,12 @@ class DeployedPlanes(nn.Module):
     """A network of whole pictures: uint8 RGB of any size in multiples of 8 in, uint8 planes twice as large out.
 
     Its first and last convolutions work in levels from 0 to 255, so nothing is left to scale. ``grey`` leaves the
-    colours out: what a network that learned grey drawings keeps of them is an error.
+    colours out: what a network that learned grey drawings keeps of them is an error. ``tones``: of luma, 0 for all.
     """
 
-    def __init__(self, net: PictureNet, *, grey: bool = False) -> None:
+    def __init__(self, net: PictureNet, *, grey: bool = False, tones: int = 0) -> None:
         super().__init__()
+        self.tones = tones
         self.net: PictureNet = fold(copy.deepcopy(net).eval())
         first, head = next(m for m in self.net.fine.modules() if isinstance(m, nn.Conv2d)), self.net.head
         with torch.no_grad():
@@ -61,6 +63,7 @@ class DeployedPlanes(nn.Module):
         """(N, h, w, 3) uint8 RGB -> (N, 3h, 2w) uint8: planes as I420 lays them, BT.601, full range."""
         n, h, w = pictures.shape[:3]
         luma, chroma = self.net(pictures.to(self.net.head.weight.dtype).permute(0, 3, 1, 2))
+        luma = stepped(luma, self.tones, 255)
         planes = torch.cat([luma.reshape(n, 2 * h, 2 * w), chroma.reshape(n, h, 2 * w)], dim=1)
         return planes.round().clamp(0, 255).to(torch.uint8)
 

@@ -99,7 +99,7 @@ def deploy(state: dict[str, Any], args: Args) -> Deployed | DeployedPicture | De
     except (KeyError, RuntimeError) as error:
         raise UsageError(f"the checkpoint does not fit its net: {str(error).splitlines()[0]}") from None
     if isinstance(net, PictureNet):
-        return DeployedPlanes(net, grey=args.grey).eval()
+        return DeployedPlanes(net, grey=args.grey, tones=known.get("tones", 0)).eval()
     return Deployed(net, args.ink, args.paper).eval() if isinstance(net, MUNet) and heads == 2 else DeployedPicture(net)
 
 
