@@ -7,7 +7,8 @@ import pytest
 from calls import People
 from whole_pictures import Copy, Negative
 
-from streamtoon.pipeline.close_ups import MOST, SIDE_PX, CloseUps
+from streamtoon.pipeline import close_ups as module
+from streamtoon.pipeline.close_ups import MOST, SIDE_PX, CloseUps, contrasted
 from streamtoon.pipeline.toon import Toon
 from streamtoon.types import Face
 
@@ -66,6 +67,21 @@ def test_a_frame_too_small_for_one_has_none():
     assert CloseUps(2, steady=False)(tiny, [face(10, 10, 14)], 64) == []
 
 
+@pytest.fixture
+def as_they_are(monkeypatch):
+    """Close-ups of no more contrast than the frame."""
+    monkeypatch.setattr(module, "CONTRAST", 0)
+
+
+def test_dim_eyes_are_darker_in_a_close_up():
+    skin = np.full((160, 160, 3), 150, np.uint8)
+    skin[70:80, 50:65] = 135
+    more = contrasted(skin)
+    assert more[75, 57, 0] < 127
+    assert abs(int(more[20, 20, 0]) - 150) <= 1
+
+
+@pytest.mark.usefixtures("as_they_are")
 @pytest.mark.parametrize("private", [False, True])
 def test_they_are_drawn_in_one_batch_and_nothing_shifts(picture_style, private):
     with Toon(picture_style, Negative(), region="frame", private=private) as toon:
@@ -78,6 +94,7 @@ def test_they_are_drawn_in_one_batch_and_nothing_shifts(picture_style, private):
     assert np.abs(drawn.planes[0] - limited).mean() < 1.5
 
 
+@pytest.mark.usefixtures("as_they_are")
 def test_a_close_up_shows_more(picture_style):
     """The whole picture is drawn from half its size; a close-up is not."""
 
