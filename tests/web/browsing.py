@@ -123,7 +123,8 @@ def start(page):
         if page.locator(".stage").get_attribute("data-state") == "live":
             break
         why = page.inner_text("#live-notice")
-        assert patient and "connection" in why, why
+        assert patient, why
+        assert "connection" in why
     page.wait_for_function("document.getElementById('live-video').videoWidth > 0", timeout=PATIENCE)
     page.wait_for_function("document.getElementById('live-state').textContent === 'drawn'", timeout=PATIENCE)
 
