@@ -1,4 +1,4 @@
-"""A pen drawing of a whole picture, grey: flowing lines, solid blacks, four tones of diluted ink, clean paper.
+"""A pen drawing of a whole picture, grey: flowing lines, solid blacks, three layers of diluted ink, clean paper.
 
 Lines: flow-based XDoG (Winnemoeller, Kyprianidis, Olsen 2012) on the logarithm of lightness less its surroundings, so
 that skin and cloth are paper however dark; thinner where they crowd. Blacks: what is dark in itself and not warm: hair
@@ -17,14 +17,14 @@ from streamtoon.types import U8
 from train.shapes import Contours
 from train.teachers import _filters as filters
 from train.teachers._flow import Flow, along, difference, flow, kuwahara
+from train.tones import stepped
 
 WHOLE_PICTURE: Final = True
 UNIT: Final = 1.1  # px; every length below is in these, whatever the size of the picture
 PAPER: Final = 0.80  # what the lines' threshold sees where nothing is drawn
 THRESHOLD: Final = 0.62
-TONES: Final = (  # lightness it begins below, its softness, ink it adds
-    (0.60, 0.020, 0.10), (0.46, 0.018, 0.13), (0.30, 0.015, 0.18), (0.16, 0.012, 0.20),
-)  # fmt: skip
+SHADES: Final = ((0.49, 0.020), (0.36, 0.016), (0.20, 0.012))  # lightness each layer begins below, its softness
+TONES: Final = 5  # with black and white: what a layer adds is one of four steps
 
 
 def draw(image: U8, mask: U8 | None = None, contours: Contours | None = None) -> U8:  # noqa: ARG001 - a teacher's
@@ -33,7 +33,7 @@ def draw(image: U8, mask: U8 | None = None, contours: Contours | None = None) ->
     field = flow(picture, 2.5 * UNIT)
     patches = kuwahara(picture, field, 5 * UNIT)
     ink = torch.maximum(lines(filters.grey(picture), field), blacks(patches, field))
-    return filters.to_picture((1 - wash(filters.grey(patches))) * (1 - ink))
+    return filters.to_picture(stepped((1 - wash(filters.grey(patches))) * (1 - ink), TONES))
 
 
 def lines(light: Tensor, field: Flow, unit: float = UNIT) -> Tensor:
@@ -47,7 +47,8 @@ def lines(light: Tensor, field: Flow, unit: float = UNIT) -> Tensor:
 
 def wash(light: Tensor) -> Tensor:
     """(h, w) lightness 0..1 of calm patches -> the tones' darkness, 0..1."""
-    return torch.stack([ink * torch.sigmoid((level - light) / soft) for level, soft, ink in TONES]).sum(0)
+    layers = torch.stack([torch.sigmoid((level - light) / soft) for level, soft in SHADES])
+    return layers.sum(0) / (TONES - 1)
 
 
 def blacks(patches: Tensor, field: Flow) -> Tensor:
