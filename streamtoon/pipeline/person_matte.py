@@ -39,6 +39,7 @@ LOOK_FACES: Final = 7.0  # side of the square around a face that is looked at, i
 LOOK_SHARE: Final = 0.8  # of the picture, from which such a square shows little that the whole does not
 LOOK_RIM: Final = 0.15  # of its side, over which it gives way to the whole picture's answer
 LOOK_AGAIN: Final = 0.08  # of its side, by which a face may move before its square does: a still head has a still matte
+HEAD_STILL: Final = 0.02  # of a look's side, by which a head may move for the answer to serve again
 HEAD_LOOK: Final = 1.8  # side of what is looked at around the crop of a head, in sides of the crop
 MIN_LOOK_PX: Final = 16  # smaller squares show nobody
 MAX_LOOKS: Final = 4  # a frame: each takes as long as the whole picture
@@ -71,6 +72,7 @@ class PersonMatte:
         self._request = compiled(threads)
         self._seen: _Seen | None = None
         self._looks: list[Box] = []
+        self._answer: tuple[list[Box], F32] | None = None  # to looks at heads, where it may serve once more
         self._shot: int | None = None  # of the frame before; None before the first and after a still
 
     def __call__(self, picture: U8, luma: U8, faces: Sequence[Face] = (), frame_width: int | None = None) -> U8:
@@ -92,13 +94,18 @@ class PersonMatte:
     def on_crops(self, picture: U8, frame_width: int, crops: Sequence[Crop]) -> list[U8]:
         """The same where ``crops`` of heads are alone: (h, w) uint8 for each. The network looks around each, once.
 
+        Where none has moved, its answer serves for two frames: a film's cores have more to do than this.
+
         picture      (h, w, 3) uint8 RGB: the whole frame, small
         frame_width  width in px of the frame that ``crops`` were cut out of
         """
         grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
         guide = shrunk(grey, step_of(grey, HEAD_GRID_PX))
         looks = _head_looks(crops, picture.shape[:2], picture.shape[1] / frame_width)
-        slope, offset = fit(guide, self._steady(self._looked(picture, looks, guide.shape), guide))
+        answer, self._answer = self._answer, None
+        if answer is None or answer[1].shape != guide.shape or not _still(answer[0], looks):
+            answer = self._answer = looks, self._looked(picture, looks, guide.shape)
+        slope, offset = fit(guide, self._steady(answer[1], guide))
         return [apply_on_crop(slope, offset, cut, slope.shape[1] / frame_width) for cut in crops]
 
     def begin(self, frame: Frame) -> None:
@@ -112,7 +119,7 @@ class PersonMatte:
 
     def forget(self) -> None:
         """The next frame has nothing to do with those before: another shot, a still."""
-        self._seen, self._looks = None, []
+        self._seen, self._looks, self._answer = None, [], None
 
     def close(self) -> None:
         """Free the network."""
@@ -219,6 +226,14 @@ def _head_looks(crops: Sequence[Crop], shape: tuple[int, int], scale: float) -> 
         if not any(a <= x0 and b <= y0 and x1 <= c and y1 <= d for a, b, c, d in looks):
             looks.append(_square(x, y, HEAD_LOOK * half, shape))
     return looks if len(looks) <= MAX_LOOKS else [(0, 0, shape[1], shape[0]), *looks[:MAX_LOOKS]]
+
+
+def _still(before: Sequence[Box], now: Sequence[Box]) -> bool:
+    """Whether looks are about where they were."""
+    return len(before) == len(now) and all(
+        max(abs(a - b) for a, b in zip(old, new, strict=True)) <= HEAD_STILL * (new[3] - new[1])
+        for old, new in zip(before, now, strict=True)
+    )
 
 
 def _square(x: float, y: float, half: float, shape: tuple[int, int]) -> Box:

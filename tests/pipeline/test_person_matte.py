@@ -266,6 +266,21 @@ def test_crops_are_placed_to_the_pixel(matte, monkeypatch):
     assert found[:, int(edge) + 3 :].min() > 191
 
 
+def test_an_answer_serves_twice_where_no_head_moves(matte, photo, monkeypatch):
+    asked, real = [], matte._looked
+    monkeypatch.setattr(matte, "_looked", lambda *given: asked.append(1) or real(*given))
+    frame, small = cv2.resize(photo, (640, 640)), cv2.resize(photo, (320, 320))
+
+    def look(x, *more):
+        matte.on_crops(small, 640, [cut(frame, head(x, 140, 290)), *(cut(frame, head(*place)) for place in more)])
+        return len(asked)
+
+    assert [look(x) for x in (290, 291, 291, 291, 320, 320)] == [1, 1, 2, 2, 3, 3]
+    assert [look(320), look(320, (600, 600, 40)), look(320, (600, 600, 40))] == [4, 5, 5]
+    matte.forget()
+    assert look(320, (600, 600, 40)) == 6
+
+
 def test_every_head_is_looked_at_and_neighbours_together():
     shape = (240, 426)
     looked = person_matte._head_looks([head(640, 360, 300, degrees=45)], shape, 1 / 3)
