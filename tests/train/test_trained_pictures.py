@@ -24,7 +24,7 @@ def engine(request):
 def test_a_wall_of_one_colour_is_drawn_in_one(engine):
     for colour in itertools.product((4, 80, 160, 252), repeat=3):
         for plane in network_planes(engine(np.full((1, 64, 96, 3), colour, np.uint8))[0]):
-            assert np.abs(plane.astype(int) - int(np.median(plane))).max() < 40, colour
+            assert np.abs(plane.astype(int) - int(np.median(plane))).max() < 60, colour  # a tone of line is 64 wide
 
 
 def test_no_pixel_of_four_by_four_is_darker_than_its_like(engine):
