@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streamtoon.types import U8
+from train.data import walls
 
 Draw = Callable[[U8], U8]  # (N, h, w, 3) RGB -> (N, h, w, 3) RGB
 Floats = npt.NDArray[np.float32]
@@ -27,7 +28,6 @@ ARTEFACT_LIMITS: Final = {
     "collapse": 0.05,  # 0 where drawings of different pictures differ at all, 1 where they are one drawing
     "hidden_code": 0.5,  # part of the way back that noise of 2 levels destroys
 }
-COLOUR_LEVELS: Final = (4, 80, 160, 252)  # of red, green and blue: a photo seldom has a wall of bright yellow, films do
 
 
 def find(draw: Draw, photos: U8, back: Draw | None = None, *, flat_stays_flat: bool = False) -> dict[str, float]:
@@ -46,7 +46,7 @@ def find(draw: Draw, photos: U8, back: Draw | None = None, *, flat_stays_flat: b
         "collapse": collapse(unit(photos), drawn),
     }
     if flat_stays_flat:
-        colours = [np.full((1, size, size, 3), c, np.uint8) for c in itertools.product(COLOUR_LEVELS, repeat=3)]
+        colours = [np.full((1, size, size, 3), c, np.uint8) for c in itertools.product(walls.LEVELS, repeat=3)]
         found["blots"] = max(blots(unit(draw(colour))[0]) for colour in colours)
     return found if back is None else found | {"hidden_code": hidden_code(draw, back, photos)}
 
